@@ -1,0 +1,72 @@
+"""What all commands share: where the engines are, how lists are printed, how progress is shown.
+
+Deliberately no command here.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from runtime.logs import configure_logs
+from runtime.settings import Settings, load_settings, use_running
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def data_option(command: F) -> F:
+    """Add `--data DIR` to a command, so that it may stand before or after the command's name."""
+    return click.option(
+        "--data",
+        envvar="HOOKLINE_DATA",
+        type=click.Path(path_type=Path),
+        expose_value=False,
+        callback=_remember_data,
+        is_eager=True,
+        help="Use the engines and keys of a running `hookline up --data DIR`.",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """Add `--json` to a command."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")(command)
+
+
+def settings(*, quiet: bool = True) -> Settings:
+    """Read the settings: of the running `up` if a data directory was given, else of the environment.
+
+    Raises:
+        SettingsError: one line per wrong variable, or nothing runs in the directory.
+    """
+    data = click.get_current_context().find_root().obj
+    if data is not None:
+        use_running(data)
+    found = load_settings()
+    if quiet:
+        configure_logs(level="WARNING", style="console")
+    return found
+
+
+def show(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_json: bool) -> None:
+    """Print rows as a table, or as a JSON list."""
+    if as_json:
+        click.echo(json.dumps(list(rows), default=str, ensure_ascii=False))
+        return
+    if not rows:
+        click.echo("none", err=True)
+        return
+    cells = [[_text(row.get(column)) for column in columns] for row in rows]
+    widths = [max(len(line[i]) for line in [list(columns), *cells]) for i in range(len(columns))]
+    for line in [list(columns), *cells]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _remember_data(ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        ctx.find_root().obj = value

@@ -1,0 +1,138 @@
+"""The door itself: WSGI in, WSGI out, and which error becomes which answer.
+
+It stands in front of the Flask app as its `wsgi_app`, because routing and Flask's request object would cost more
+than everything else a webhook needs. Deliberately no logic: it bounds the body and calls the receiver.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+from uuid import uuid4
+
+from ingest.webhooks import BASE_PATH, Receiver
+from providers.base import Acknowledgement, WebhookRequest
+from runtime.errors import (
+    HooklineError,
+    NotFound,
+    SignatureError,
+    TooLarge,
+    Unavailable,
+    Unparseable,
+    WrongType,
+)
+from runtime.logs import logger
+from runtime.metrics import WEBHOOK_SECONDS
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+WsgiApp = Callable[[Environ, Any], Iterable[bytes]]
+
+#: Seconds after which a vendor may try again when we cannot store.
+RETRY_AFTER: Final = "2"
+#: Class of error -> HTTP status and the stable code of the answer. The first match counts.
+ANSWERS: Final[tuple[tuple[type[HooklineError], int, str], ...]] = (
+    (SignatureError, 401, "invalid_signature"),
+    (NotFound, 404, "not_found"),
+    (TooLarge, 413, "too_large"),
+    (WrongType, 415, "unsupported_media_type"),
+    (Unparseable, 400, "bad_request"),
+    (Unavailable, 503, "unavailable"),
+)
+_PHRASES: Final = {
+    200: "200 OK", 400: "400 Bad Request", 401: "401 Unauthorized", 403: "403 Forbidden", 404: "404 Not Found",
+    405: "405 Method Not Allowed", 413: "413 Content Too Large", 415: "415 Unsupported Media Type",
+    500: "500 Internal Server Error", 503: "503 Service Unavailable",
+}  # fmt: skip
+
+_log = logger(__name__)
+
+
+class StreetDoor:
+    """A WSGI callable that takes the webhook paths and leaves the rest to `inner`."""
+
+    def __init__(self, inner: WsgiApp, receiver: Receiver, *, max_body: int, public_url: str) -> None:
+        self._inner = inner
+        self._receiver = receiver
+        self._max_body = max_body
+        self._public_url = public_url
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        path: str = environ["PATH_INFO"]
+        if not path.startswith(BASE_PATH) or path[len(BASE_PATH) :][:1] not in {"", "/"}:
+            return self._inner(environ, start_response)
+        began = time.perf_counter()
+        try:
+            answer = self._answer(environ, path)
+        except HooklineError as error:
+            return _refuse(error, start_response)
+        except Exception as error:  # noqa: BLE001  the door alone answers for what nobody foresaw, and says nothing of it
+            _log.error("webhook_crashed", error=type(error).__name__, exc_info=True)
+            return _refuse(HooklineError("internal error"), start_response)
+        WEBHOOK_SECONDS.observe(time.perf_counter() - began)
+        return _send(answer, start_response)
+
+    def _answer(self, environ: Environ, path: str) -> Acknowledgement:
+        method = environ["REQUEST_METHOD"]
+        if method == "POST":
+            return self._receiver.receive(self._request(environ, path, read_body(environ, self._max_body)), path=path)
+        if method == "GET":
+            return self._receiver.handshake(self._request(environ, path, b""), path=path)
+        return Acknowledgement(405, b"")
+
+    def _request(self, environ: Environ, path: str, body: bytes) -> WebhookRequest:
+        query = environ.get("QUERY_STRING", "")
+        return WebhookRequest(
+            method=environ["REQUEST_METHOD"],
+            target=f"{path}?{query}" if query else path,
+            headers=headers(environ),
+            body=body,
+            public_url=self._public_url,
+        )
+
+
+def read_body(environ: Environ, limit: int) -> bytes:
+    """Read the raw body, whatever its framing, and never more than one byte beyond the limit.
+
+    Raises:
+        TooLarge: it is longer than the limit.
+        Unparseable: its length is announced wrongly or in two ways.
+    """
+    announced = environ.get("CONTENT_LENGTH") or ""
+    chunked = "HTTP_TRANSFER_ENCODING" in environ
+    if announced and (chunked or not announced.isdigit()):
+        raise Unparseable("the body's length is announced ambiguously")
+    if announced and int(announced) > limit:
+        raise TooLarge(f"the body is over {limit} bytes")
+    body: bytes = environ["wsgi.input"].read(limit + 1)
+    if len(body) > limit:
+        raise TooLarge(f"the body is over {limit} bytes")
+    if announced and len(body) != int(announced):
+        raise Unparseable("the body is shorter than announced")
+    return body
+
+
+def headers(environ: Environ) -> Mapping[str, str]:
+    """The request's headers by lower-case name."""
+    found = {
+        name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")
+    }
+    found["content-type"] = environ.get("CONTENT_TYPE") or ""
+    return found
+
+
+def _refuse(error: HooklineError, start_response: StartResponse) -> list[bytes]:
+    status, code = next(((s, c) for kind, s, c in ANSWERS if isinstance(error, kind)), (500, "internal"))
+    request_id = uuid4().hex
+    _log.info("webhook_refused", status=status, code=code, request_id=request_id, reason=str(error))
+    message = str(error) or code.replace("_", " ")
+    body = json.dumps({"error": {"code": code, "message": message, "requestId": request_id}}).encode()
+    extra = [("Retry-After", RETRY_AFTER)] if status == 503 else []
+    return _send(Acknowledgement(status, body, "application/json"), start_response, extra)
+
+
+def _send(answer: Acknowledgement, start_response: StartResponse, extra: Iterable[tuple[str, str]] = ()) -> list[bytes]:
+    fields = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body))), *extra]
+    start_response(_PHRASES[answer.status], fields)
+    return [answer.body]

@@ -1,0 +1,121 @@
+"""The receiver: from one HTTP request to one durable row, or to a clear refusal.
+
+The steps are those of DESIGN §3: bound, recognise, find the account, verify, commit, answer. Deliberately no
+Flask and no parsing: what the bytes mean is the workers' business, long after the vendor has its 200.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+from ingest.committer import Committer
+from models.store.intake import IntakeRow, Stored, intake_row
+from providers.base import Account, Acknowledgement, Provider, WebhookRequest
+from providers.directory import AccountDirectory
+from runtime.errors import HooklineError, NotFound, SignatureError, Unparseable, WrongType
+from runtime.metrics import WEBHOOKS
+
+#: Every webhook path begins so.
+BASE_PATH: Final = "/api/whatsapp/webhooks"
+_UNCODED: Final = frozenset({"", "identity"})
+
+
+class Receiver:
+    """Receives webhooks for all vendors."""
+
+    def __init__(
+        self,
+        *,
+        providers: Mapping[str, Provider],
+        directory: AccountDirectory,
+        committer: Committer,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._providers = providers
+        self._directory = directory
+        self._committer = committer
+        self._now = now
+
+    def receive(self, request: WebhookRequest, *, path: str) -> Acknowledgement:
+        """Make a delivery durable and return the vendor's acknowledgement.
+
+        Raises:
+            NotFound, Unparseable, WrongType, SignatureError: refused, nothing is stored.
+            Unavailable: not durable now; the vendor should try again.
+        """
+        provider, account_id = self._route(request, path)
+        try:
+            stored = self._committer.submit(self._row(provider, request, account_id))
+        except HooklineError as error:
+            WEBHOOKS.labels(provider.name, type(error).__name__.lower()).inc()
+            raise
+        WEBHOOKS.labels(provider.name, "duplicate" if stored is Stored.DUPLICATE else "stored").inc()
+        return provider.acknowledge()
+
+    def handshake(self, request: WebhookRequest, *, path: str) -> Acknowledgement:
+        """Answer a vendor's subscription handshake.
+
+        Raises:
+            NotFound: no such vendor or account, or the vendor has no handshake.
+        """
+        provider, account_id = self._route(request, path)
+        answer = provider.handshake(request, self._accounts(provider, account_id))
+        if answer is not None and answer.status == 403:
+            self._directory.refresh()
+            answer = provider.handshake(request, self._accounts(provider, account_id))
+        if answer is None:
+            raise NotFound("this vendor has no handshake")
+        WEBHOOKS.labels(provider.name, f"handshake_{answer.status}").inc()
+        return answer
+
+    def _route(self, request: WebhookRequest, path: str) -> tuple[Provider, str | None]:
+        """Find the vendor by the path, or on the bare path by its looks; and the account the path names."""
+        parts = [part for part in path.removeprefix(BASE_PATH).split("/") if part]
+        if len(parts) > 2:
+            raise NotFound("no such webhook address")
+        if parts:
+            provider = self._providers.get(parts[0])
+            if provider is None:
+                raise NotFound("no such vendor")
+            return provider, parts[1] if len(parts) == 2 else None
+        for provider in self._providers.values():
+            if provider.recognises(request):
+                return provider, None
+        raise Unparseable("no vendor recognises this request; use /api/whatsapp/webhooks/<vendor>")
+
+    def _row(self, provider: Provider, request: WebhookRequest, account_id: str | None) -> IntakeRow:
+        _check_type(provider, request)
+        account = self._authenticate(provider, request, account_id)
+        try:
+            return intake_row(
+                provider=provider.name,
+                config_id=account.id,
+                body=request.body,
+                content_type=request.content_type,
+                query=provider.kept_query(request),
+                headers={name: request.headers[name] for name in provider.kept_headers if name in request.headers},
+                received_at=self._now(),
+            )
+        except ValueError as error:
+            raise Unparseable("a header cannot be stored") from error
+
+    def _authenticate(self, provider: Provider, request: WebhookRequest, account_id: str | None) -> Account:
+        """Verify against the accounts it may be for; once more with fresh ones, they may have just changed."""
+        keys = frozenset() if account_id else provider.hinted_keys(request)
+        candidates = self._directory.candidates(provider, account_id=account_id, keys=keys)
+        try:
+            return provider.authenticate(request, candidates)
+        except SignatureError:
+            self._directory.refresh()
+            candidates = self._directory.candidates(provider, account_id=account_id, keys=keys)
+            return provider.authenticate(request, candidates)
+
+    def _accounts(self, provider: Provider, account_id: str | None) -> tuple[Account, ...]:
+        return self._directory.candidates(provider, account_id=account_id, keys=())
+
+
+def _check_type(provider: Provider, request: WebhookRequest) -> None:
+    if request.headers.get("content-encoding", "").lower() not in _UNCODED:
+        raise WrongType("a content encoding is not accepted; send the body as it is")
+    if request.content_type not in provider.content_types:
+        raise WrongType(f"expected {' or '.join(sorted(provider.content_types))}")

@@ -1,0 +1,105 @@
+"""The documents one transaction touches, held in memory while events are folded over them.
+
+Everything here was read in the transaction that will write it, so a concurrent change makes MongoDB refuse the
+whole batch, which is then folded again over fresh state (docs/decisions/0002). Deliberately no I/O.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from models.address import Address
+from models.chat import Chat
+from models.customer import Customer
+from models.message import Message
+from models.pending_update import PendingUpdate
+
+#: configId, kind, canonical value.
+AddressKey = tuple[str, str, str]
+#: configId, the vendor's message id.
+MessageKey = tuple[str, str]
+T = TypeVar("T", Address, Chat, Customer, Message)
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What a batch must read before it can be folded."""
+
+    addresses: set[AddressKey] = field(default_factory=set)
+    messages: set[MessageKey] = field(default_factory=set)
+    #: Our own message ids, which some vendors echo in statuses.
+    refs: set[str] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.addresses or self.messages or self.refs)
+
+
+@dataclass(slots=True)
+class Tracked(Generic[T]):
+    """A document as the batch sees it, and what the batch does to it."""
+
+    entity: T
+    is_new: bool = False
+    #: Fields to set and numbers to add, by our names; of no interest for a new document, which is written whole.
+    changes: dict[str, Any] = field(default_factory=dict)
+    additions: dict[str, int] = field(default_factory=dict)
+
+    def set(self, **values: Any) -> None:
+        """Set fields, in memory and in what will be written."""
+        for name, value in values.items():
+            setattr(self.entity, name, value)
+        self.changes.update(values)
+
+    def add(self, **amounts: int) -> None:
+        """Add to counters, in memory and in what will be written."""
+        for name, amount in amounts.items():
+            setattr(self.entity, name, (getattr(self.entity, name) or 0) + amount)
+            self.additions[name] = self.additions.get(name, 0) + amount
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether an existing document is to be updated."""
+        return not self.is_new and bool(self.changes or self.additions)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything the events of one transaction touch."""
+
+    addresses: dict[AddressKey, Tracked[Address]] = field(default_factory=dict)
+    customers: dict[str, Tracked[Customer]] = field(default_factory=dict)
+    #: Live customers by canonical phone: the same person may write to several of our numbers.
+    by_phone: dict[str, Tracked[Customer]] = field(default_factory=dict)
+    chats: dict[str, Tracked[Chat]] = field(default_factory=dict)
+    messages: dict[MessageKey, Tracked[Message]] = field(default_factory=dict)
+    #: Our own message id -> the message, for statuses that carry it.
+    by_ref: dict[str, Tracked[Message]] = field(default_factory=dict)
+    #: Updates whose message is not known yet.
+    parked: list[PendingUpdate] = field(default_factory=list)
+
+    def add_address(self, address: Address) -> None:
+        """Take up a new address."""
+        key = (address.config_id, address.kind.value, address.canonical or address.value)
+        self.addresses[key] = Tracked(address, is_new=True)
+
+    def add_customer(self, customer: Customer) -> Tracked[Customer]:
+        """Take up a new customer."""
+        tracked = self.customers[customer.id] = Tracked(customer, is_new=True)
+        if customer.phone_number:
+            self.by_phone[customer.phone_number] = tracked
+        return tracked
+
+    def add_chat(self, chat: Chat) -> Tracked[Chat]:
+        """Take up a new chat."""
+        tracked = self.chats[chat.id] = Tracked(chat, is_new=True)
+        return tracked
+
+    def message(self, config_id: str, provider_message_id: str, ref: str | None = None) -> Tracked[Message] | None:
+        """Find a message by the vendor's id, else by our own."""
+        return self.messages.get((config_id, provider_message_id)) or (self.by_ref.get(ref) if ref else None)
+
+    def add_message(self, message: Message) -> None:
+        """Take up a new message of a vendor."""
+        tracked = Tracked(message, is_new=True)
+        self.by_ref[message.id] = tracked
+        if message.provider_message_id:
+            self.messages[message.config_id, message.provider_message_id] = tracked

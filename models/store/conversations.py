@@ -1,0 +1,211 @@
+"""Reading what a batch of events touches, and writing what they did, in one transaction.
+
+One query and one write per collection, whatever the number of events. Deliberately no rules: what events do is
+folded in by the caller.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import UpdateOne
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+
+from models.address import Address
+from models.chat import Chat
+from models.customer import Customer
+from models.message import Message
+from models.pending_update import PendingUpdate
+from models.store.batch import Batch, MessageKey, T, Tracked, Wanted
+from models.store.codec import from_document, to_changes, to_document
+from models.store.collections import Store
+from models.store.transactions import is_outage, transact
+from models.store.webhook_events import Closing, WebhookEvents
+from models.values import AddressKind
+
+Fold = Callable[[Batch], Sequence[Closing]]
+_Documents = Collection[dict[str, Any]]
+
+
+class Conversations:
+    """Chats with all that hangs on them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._events = WebhookEvents(store)
+
+    def transact(self, wanted: Wanted, fold: Fold, *, now: datetime) -> None:
+        """Read what is wanted, let `fold` change it and say which webhooks end, and write all of it or nothing.
+
+        `fold` may be called more than once, each time with fresh state.
+
+        Raises:
+            LeaseLost: one of the webhooks is another worker's by now.
+            pymongo.errors.PyMongoError: the database is away, or refuses a document.
+        """
+
+        def work(session: ClientSession) -> None:
+            batch = self._read(wanted, session) if wanted else Batch()
+            closings = fold(batch)
+            self._write(batch, session, now)
+            self._events.close(closings, session)
+
+        transact(self._store.client, work)
+
+    def reconcilable(self, messages: Iterable[MessageKey], refs: Iterable[str] = ()) -> list[PendingUpdate]:
+        """Find updates that waited for these messages, read after their commit so that neither side misses the other."""
+        query = _either(
+            _by_account("providerMessageId", messages),
+            [{"clientRef": {"$in": list(refs)}}] if refs else [],
+        )
+        return [from_document(PendingUpdate, row) for row in self._store.pendingupdates.find(query)] if query else []
+
+    def reconcilable_by_sweep(self, *, limit: int) -> list[PendingUpdate]:
+        """Find updates that wait although their message is here: what a crash between two commits leaves behind."""
+        here = {
+            "from": "messages",
+            "let": {"config": "$configId", "message": "$providerMessageId"},
+            "pipeline": [
+                {
+                    "$match": {
+                        "$expr": {
+                            "$and": [
+                                {"$eq": ["$configId", "$$config"]},
+                                {"$eq": ["$providerMessageId", "$$message"]},
+                            ]
+                        }
+                    }
+                },
+                {"$project": {"_id": 1}},
+            ],
+            "as": "found",
+        }
+        pipeline: list[dict[str, Any]] = [{"$lookup": here}, {"$match": {"found": {"$ne": []}}}, {"$limit": limit}]
+        return [from_document(PendingUpdate, row) for row in self._store.pendingupdates.aggregate(pipeline)]
+
+    def settle(self, updates: Sequence[PendingUpdate], wanted: Wanted, fold: Fold, *, now: datetime) -> None:
+        """Apply waiting updates and drop them, in one transaction."""
+
+        def work(session: ClientSession) -> None:
+            batch = self._read(wanted, session)
+            fold(batch)
+            still = {update.key for update in batch.parked}
+            settled = [update.id for update in updates if update.key not in still]
+            batch.parked.clear()
+            self._write(batch, session, now)
+            self._store.pendingupdates.delete_many({"id": {"$in": settled}}, session=session)
+
+        transact(self._store.client, work)
+
+    @staticmethod
+    def is_outage(error: BaseException) -> bool:
+        """Whether an error says that the database is away rather than that the work is wrong."""
+        return is_outage(error)
+
+    def _read(self, wanted: Wanted, session: ClientSession) -> Batch:
+        batch = Batch()
+        for address in self._addresses(wanted, session):
+            batch.addresses[address.config_id, address.kind.value, address.canonical or address.value] = Tracked(address)
+        for message in self._messages(wanted, session):
+            tracked = batch.by_ref[message.id] = Tracked(message)
+            if message.provider_message_id:
+                batch.messages[message.config_id, message.provider_message_id] = tracked
+        chat_ids = {a.entity.chat_id for a in batch.addresses.values()} | {
+            m.entity.chat_id for m in batch.by_ref.values()
+        }
+        batch.chats = _tracked(Chat, _live(self._store.chats, {"id": chat_ids}, session))
+        self._read_customers(batch, wanted, session)
+        return batch
+
+    def _read_customers(self, batch: Batch, wanted: Wanted, session: ClientSession) -> None:
+        """Read those the addresses lead to, and those who have the phone of an address not known yet."""
+        ids = {address.entity.customer_id for address in batch.addresses.values()}
+        phones = {value for config_id, kind, value in wanted.addresses if kind == AddressKind.PHONE}
+        rows = _live(self._store.customers, {"id": ids, "phoneNumber": phones}, session)
+        batch.customers = _tracked(Customer, rows)
+        batch.by_phone = {c.entity.phone_number: c for c in batch.customers.values() if c.entity.phone_number}
+
+    def _addresses(self, wanted: Wanted, session: ClientSession) -> Iterable[Address]:
+        groups: dict[tuple[str, str], list[str]] = {}
+        for config_id, kind, value in wanted.addresses:
+            groups.setdefault((config_id, kind), []).append(value)
+        query = _either(
+            [
+                {"configId": config_id, "kind": kind, "canonical": {"$in": values}}
+                for (config_id, kind), values in groups.items()
+            ]
+        )
+        rows = self._store.addresses.find(query, session=session) if query else ()
+        return (from_document(Address, row) for row in rows)
+
+    def _messages(self, wanted: Wanted, session: ClientSession) -> Iterable[Message]:
+        refs: list[dict[str, Any]] = [{"id": {"$in": list(wanted.refs)}}] if wanted.refs else []
+        query = _either(_by_account("providerMessageId", wanted.messages), refs)
+        rows = self._store.messages.find(query, session=session) if query else ()
+        return (from_document(Message, row) for row in rows)
+
+    def _write(self, batch: Batch, session: ClientSession, now: datetime) -> None:
+        _save(self._store.customers, batch.customers.values(), session, now)
+        _save(self._store.addresses, batch.addresses.values(), session, now)
+        _save(self._store.chats, batch.chats.values(), session, now)
+        _save(self._store.messages, batch.by_ref.values(), session, now)
+        if batch.parked:
+            parked = [_parking(update, now) for update in batch.parked]
+            self._store.pendingupdates.bulk_write(parked, ordered=False, session=session)
+
+
+def _either(*groups: list[dict[str, Any]]) -> dict[str, Any]:
+    """Join alternatives into one query; empty where there is none."""
+    alternatives = [query for group in groups for query in group]
+    if len(alternatives) == 1:
+        return alternatives[0]
+    return {"$or": alternatives} if alternatives else {}
+
+
+def _by_account(field: str, keys: Iterable[MessageKey]) -> list[dict[str, Any]]:
+    groups: dict[str, list[str]] = {}
+    for config_id, value in keys:
+        groups.setdefault(config_id, []).append(value)
+    return [{"configId": config_id, field: {"$in": values}} for config_id, values in groups.items()]
+
+
+def _live(
+    collection: _Documents, values: Mapping[str, Iterable[str | None]], session: ClientSession
+) -> list[dict[str, Any]]:
+    """Read the live documents that have one of the values in one of the fields."""
+    present = {name: [one for one in found if one] for name, found in values.items()}
+    query = _either([{name: {"$in": found}, "isDeleted": False} for name, found in present.items() if found])
+    return list(collection.find(query, session=session)) if query else []
+
+
+def _tracked(entity: type[T], rows: Iterable[dict[str, Any]]) -> dict[str, Tracked[T]]:
+    return {row["id"]: Tracked(from_document(entity, row)) for row in rows}
+
+
+def _save(collection: _Documents, documents: Iterable[Tracked[T]], session: ClientSession, now: datetime) -> None:
+    """Insert the new and update the changed documents of one collection, in one round trip each."""
+    held = list(documents)
+    new = [_new_document(tracked, now) for tracked in held if tracked.is_new]
+    changed = [_update(tracked, now) for tracked in held if tracked.is_changed]
+    if new:
+        collection.insert_many(new, ordered=False, session=session)
+    if changed:
+        collection.bulk_write(changed, ordered=False, session=session)
+
+
+def _new_document(tracked: Tracked[T], now: datetime) -> dict[str, Any]:
+    return to_document(tracked.entity) | {"createdAt": now, "updatedAt": now}
+
+
+def _update(tracked: Tracked[T], now: datetime) -> UpdateOne:
+    """Set what was set and add what was added; a field that became None is removed."""
+    changes = {name: value for name, value in tracked.changes.items() if name not in tracked.additions}
+    values, removals = to_changes({**changes, "updated_at": now})
+    parts = {"$set": values, "$unset": removals, "$inc": to_changes(tracked.additions)[0]}
+    return UpdateOne({"id": tracked.entity.id}, {operator: fields for operator, fields in parts.items() if fields})
+
+
+def _parking(update: PendingUpdate, now: datetime) -> UpdateOne:
+    document = to_document(update) | {"createdAt": now, "updatedAt": now}
+    return UpdateOne({"configId": update.config_id, "key": update.key}, {"$setOnInsert": document}, upsert=True)

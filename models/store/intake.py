@@ -1,0 +1,135 @@
+"""Storing webhooks: many rows in one durable write, each with its own result.
+
+A row counts as stored only when a majority has journaled it (law 1). Deliberately no parsing: the bytes
+are kept as received, because any poison is storable as bytes.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final
+
+import bson
+from bson.raw_bson import RawBSONDocument
+from pymongo import WriteConcern
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError
+
+from models.ids import new_id
+from models.values import EventStatus
+
+DUPLICATE_KEY: Final = 11000
+#: How long (ms) a group may wait for the majority before it is reported as not stored.
+MAJORITY_TIMEOUT_MS: Final = 3_000
+DURABLE: Final = WriteConcern(w="majority", j=True, wtimeout=MAJORITY_TIMEOUT_MS)
+_UNFINISHED: Final = [EventStatus.PENDING, EventStatus.PROCESSING]
+
+
+class Stored(Enum):
+    """What became of one row of a group."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeRow:
+    """A webhook ready to be written: encoded already, so that poison fails alone and early."""
+
+    id: str
+    delivery_key: bytes
+    document: RawBSONDocument
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire."""
+        return len(self.document.raw)
+
+
+def delivery_key(*, provider: str, account_id: str, target: str, body: bytes) -> bytes:
+    """Identify a delivery: the same bytes for the same account are the same delivery, whoever carries them again.
+
+    `target` is the part of the URL that changes the meaning of the bytes (Twilio's callback query), mostly empty.
+    """
+    start = hashlib.sha256(f"{provider}\n{account_id}\n{target}\n".encode())
+    start.update(body)
+    return start.digest()
+
+
+def intake_row(
+    *,
+    provider: str,
+    config_id: str,
+    body: bytes,
+    content_type: str,
+    query: str,
+    headers: Mapping[str, str],
+    received_at: datetime,
+) -> IntakeRow:
+    """Encode a webhook as a pending row.
+
+    Raises:
+        bson.errors.InvalidDocument, ValueError: a header cannot be stored.
+    """
+    key = delivery_key(provider=provider, account_id=config_id, target=query, body=body)
+    event_id = new_id("evt", received_at)
+    document: dict[str, Any] = {
+        "_id": bson.ObjectId(),
+        "id": event_id,
+        "provider": provider,
+        "configId": config_id,
+        "status": EventStatus.PENDING.value,
+        "rawBody": body,
+        "contentType": content_type,
+        "headers": dict(headers),
+        "deliveryKey": key,
+        "attempts": 0,
+        "generation": 0,
+        "receivedAt": received_at,
+        "nextAttemptAt": received_at,
+        "createdAt": received_at,
+        "updatedAt": received_at,
+    }
+    if query:
+        document["query"] = query
+    return IntakeRow(event_id, key, RawBSONDocument(bson.encode(document)))
+
+
+class Intake:
+    """The receiver's two verbs on `webhookevents`."""
+
+    def __init__(self, collection: "Collection[dict[str, Any]]") -> None:
+        self._durable: Collection[Any] = collection.with_options(write_concern=DURABLE)
+        self._events = collection
+
+    def store(self, rows: Sequence[IntakeRow]) -> list[Stored]:
+        """Write a group with one durable insert and say what became of each row.
+
+        Raises:
+            pymongo.errors.PyMongoError: nothing can be promised about any of them; a redelivery is recognised.
+        """
+        try:
+            self._durable.insert_many([row.document for row in rows], ordered=False)
+        except BulkWriteError as error:
+            if error.details.get("writeConcernErrors"):
+                raise
+            return _results(len(rows), error.details["writeErrors"])
+        return [Stored.NEW] * len(rows)
+
+    def note_redelivery(self, keys: Iterable[bytes]) -> list[str]:
+        """Count repeated deliveries; return the ids of those whose first copy is not finished yet."""
+        wanted = list(keys)
+        self._events.update_many({"deliveryKey": {"$in": wanted}}, {"$inc": {"redeliveries": 1}})
+        unfinished = {"deliveryKey": {"$in": wanted}, "status": {"$in": _UNFINISHED}}
+        return [row["id"] for row in self._events.find(unfinished, {"id": 1, "_id": 0})]
+
+
+def _results(count: int, errors: Sequence[Mapping[str, Any]]) -> list[Stored]:
+    results = [Stored.NEW] * count
+    for error in errors:
+        duplicate = error["code"] == DUPLICATE_KEY
+        results[error["index"]] = Stored.DUPLICATE if duplicate else Stored.REFUSED
+    return results

@@ -1,0 +1,51 @@
+"""Opening stored accounts for use: plain fields by name, secrets unsealed into rings.
+
+Deliberately no database: configs come in as entities. An account whose secrets do not open is left out
+and reported, never fatal: the others keep working.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from models.whatsapp_config import WhatsAppConfig, plain_field, sealed_ring
+from providers import registry
+from providers.base import Account, Provider
+from runtime.crypto import KeyRing
+from runtime.errors import CryptoError
+from runtime.logs import logger
+
+_log = logger(__name__)
+
+
+def seal_context(config_id: str, field_name: str) -> str:
+    """The place a config's secret belongs to; sealed in with it."""
+    return f"{config_id}/{field_name}"
+
+
+def open_accounts(configs: Iterable[WhatsAppConfig], keyring: KeyRing, *, at: datetime) -> list[Account]:
+    """Open all configs whose vendor we speak and whose secrets open."""
+    accounts = []
+    for config in configs:
+        provider = registry.by_name(config.provider)
+        if provider is None:
+            continue
+        try:
+            accounts.append(open_account(config, provider, keyring, at=at))
+        except CryptoError as error:
+            _log.error("account_not_opened", config_id=config.id, error=str(error))
+    return accounts
+
+
+def open_account(config: WhatsAppConfig, provider: Provider, keyring: KeyRing, *, at: datetime) -> Account:
+    """Open one config by its vendor's form.
+
+    Raises:
+        CryptoError: a secret does not open with our keys, or not in its place.
+    """
+    fields = {f.name: value for f in provider.form if not f.secret and (value := plain_field(config, f.name))}
+    secrets = {
+        f.name: tuple(keyring.open(token, context=seal_context(config.id, f.name)) for token in ring)
+        for f in provider.form
+        if f.secret and (ring := sealed_ring(config, f.name, at))
+    }
+    return Account(id=config.id, provider=config.provider, fields=fields, secrets=secrets)

@@ -1,0 +1,145 @@
+"""Dramatiq's broker, set up so that every disaster of the queue costs latency and never work.
+
+What Dramatiq would do by itself and must not here: retry (rows carry their own due times), delay (held in
+worker memory), keep tracebacks in Redis. Rings carry ids; MongoDB is the queue of record (docs/decisions/0003).
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.errors import ConnectionClosed, DecodeError
+from dramatiq.message import Message
+from dramatiq.middleware import AgeLimit, Middleware, Retries, ShutdownNotifications, TimeLimit
+
+from runtime.connections import connect_redis, connect_redis_briefly
+from runtime.crypto import Secret
+from runtime.jobs import QUEUES, Job
+from runtime.logs import context_to_carry, logger
+
+#: Share of commands, per million, that look for messages of dead processes: one in ten.
+MAINTENANCE_CHANCE: Final = 100_000
+#: A process silent for this long (ms) is taken for dead; safe because every claim is fenced.
+HEARTBEAT_TIMEOUT_MS: Final = 30_000
+#: Dead letters are hints about rows that the sweep finds anyway; they are kept (ms) for a look.
+DEAD_MESSAGE_TTL_MS: Final = 86_400_000
+#: A job that runs longer (ms) is interrupted; its lease has long passed to another worker.
+TIME_LIMIT_MS: Final = 120_000
+NAMESPACE: Final = "hookline"
+
+_log = logger(__name__)
+
+
+class SteadyConsumer(_RedisConsumer):
+    """A consumer that survives every answer Redis can give.
+
+    Errors that Dramatiq does not map (READONLY, OOM, LOADING, a timed-out read) end in a reconnect, not in a
+    dead thread; a message that cannot be decoded is put aside without starving those fetched behind it.
+    """
+
+    def ack(self, message: Any) -> None:
+        """Acknowledge, or ask for a reconnect."""
+        try:
+            super().ack(message)
+        except (redis.TimeoutError, redis.ResponseError) as error:
+            raise ConnectionClosed(error) from None
+
+    def nack(self, message: Any) -> None:
+        """Dead-letter, or ask for a reconnect."""
+        try:
+            super().nack(message)
+        except (redis.TimeoutError, redis.ResponseError) as error:
+            raise ConnectionClosed(error) from None
+
+    def requeue(self, messages: Any) -> None:
+        """Give messages back, or ask for a reconnect."""
+        try:
+            super().requeue(messages)
+        except redis.RedisError as error:
+            raise ConnectionClosed(error) from None
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except DecodeError:
+            _log.warning("undecodable_job_dropped", queue=self.queue_name)
+            return None
+        except (redis.TimeoutError, redis.ResponseError) as error:
+            raise ConnectionClosed(error) from None
+
+
+class SteadyRedisBroker(RedisBroker):
+    """A Redis broker with the steady consumer."""
+
+    @property
+    def consumer_class(self) -> type[SteadyConsumer]:
+        """The consumer to use."""
+        return SteadyConsumer
+
+
+def worker_broker(url: Secret, middleware: Sequence[Middleware] = ()) -> dramatiq.Broker:
+    """Build the broker of a worker process: fetches, runs, acknowledges."""
+    if url.reveal().startswith("amqp"):
+        return _rabbit_broker(url, [*_base_middleware(), *middleware])
+    return _redis_broker(connect_redis(url), [*_base_middleware(), *middleware])
+
+
+def ringing_broker(url: Secret) -> dramatiq.Broker:
+    """Build the broker of a process that only rings: one brief try per ring."""
+    if url.reveal().startswith("amqp"):
+        return _rabbit_broker(url, [])
+    return _redis_broker(connect_redis_briefly(url), [])
+
+
+def ring(broker: dramatiq.Broker, job: Job, ids: Sequence[str]) -> None:
+    """Wake a worker for these ids. A lost ring is no loss: the sweep rings again.
+
+    Raises:
+        redis.RedisError, dramatiq.errors.BrokerError: the queue could not be reached.
+    """
+    broker.enqueue(
+        Message(
+            queue_name=job.queue,
+            actor_name=job.name,
+            args=(list(ids),),
+            kwargs={},
+            options={"context": context_to_carry(), "rung_at": int(time.time() * 1000)},
+        )
+    )
+
+
+def _redis_broker(client: Any, middleware: list[Middleware]) -> dramatiq.Broker:
+    broker = SteadyRedisBroker(
+        client=client,
+        middleware=middleware,
+        namespace=NAMESPACE,
+        maintenance_chance=MAINTENANCE_CHANCE,
+        heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,
+        dead_message_ttl=DEAD_MESSAGE_TTL_MS,
+    )
+    return _declared(broker)
+
+
+def _rabbit_broker(url: Secret, middleware: list[Middleware]) -> dramatiq.Broker:
+    from dramatiq.brokers.rabbitmq import RabbitmqBroker  # noqa: PLC0415  an optional extra (hookline[rabbitmq])
+
+    return _declared(RabbitmqBroker(url=url.reveal(), middleware=middleware))
+
+
+def _declared(broker: dramatiq.Broker) -> dramatiq.Broker:
+    for queue in QUEUES:
+        broker.declare_queue(queue)
+    return broker
+
+
+def _base_middleware() -> list[Middleware]:
+    return [
+        AgeLimit(),
+        TimeLimit(time_limit=TIME_LIMIT_MS),
+        ShutdownNotifications(),
+        # Installed with no retries: without it a failing job would be acknowledged as done instead of dead-lettered.
+        Retries(max_retries=0),
+    ]

@@ -1,0 +1,74 @@
+"""Connections to MongoDB and Redis, configured once for what we promise.
+
+Deliberately nothing about documents or jobs; `models.store` and `runtime.broker` build on these.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import redis
+from pymongo import MongoClient
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from runtime.crypto import Secret
+
+#: How long a call may look for a usable MongoDB server (ms): longer than an election's usual 2 s, shorter than a vendor's patience.
+SERVER_SELECTION_MS: Final = 5_000
+#: How long one MongoDB answer may take (ms).
+SOCKET_TIMEOUT_MS: Final = 20_000
+#: How long a ring may wait on Redis (s). The receiver never waits for it; this bounds its background thread.
+RING_BUDGET_S: Final = 0.05
+
+
+def connect_mongo(uri: Secret, *, application: str, pool: int = 50) -> "MongoClient[dict[str, Any]]":
+    """Open a MongoDB client: retryable writes, zlib-free, times in aware UTC."""
+    return MongoClient(
+        uri.reveal(),
+        appname=f"hookline-{application}",
+        tz_aware=True,
+        tzinfo=UTC,
+        retryWrites=True,
+        maxPoolSize=pool,
+        serverSelectionTimeoutMS=SERVER_SELECTION_MS,
+        socketTimeoutMS=SOCKET_TIMEOUT_MS,
+        connectTimeoutMS=SERVER_SELECTION_MS,
+    )
+
+
+def mongo_time(client: "MongoClient[dict[str, Any]]") -> Callable[[], datetime]:
+    """Return a function that asks MongoDB for its present moment: the reference of the shared clock."""
+
+    def ask() -> datetime:
+        answer = client.admin.command("hello")
+        moment: datetime = answer["localTime"]
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+    return ask
+
+
+def connect_redis(url: Secret) -> redis.Redis:
+    """Open a Redis client for workers: absorbs a restart of a few seconds, never waits for ever."""
+    return redis.Redis.from_url(
+        url.reveal(),
+        socket_timeout=5,
+        socket_connect_timeout=2,
+        socket_keepalive=True,
+        health_check_interval=15,
+        retry=Retry(ExponentialWithJitterBackoff(cap=1, base=0.01), 6),
+        retry_on_error=[RedisConnectionError, RedisTimeoutError],
+    )
+
+
+def connect_redis_briefly(url: Secret) -> redis.Redis:
+    """Open a Redis client for rings: one try, within the budget."""
+    return redis.Redis.from_url(
+        url.reveal(),
+        socket_timeout=RING_BUDGET_S,
+        socket_connect_timeout=RING_BUDGET_S,
+        socket_keepalive=True,
+        retry=Retry(ExponentialWithJitterBackoff(cap=0.01, base=0.01), 0),
+    )

@@ -1,0 +1,184 @@
+"""A message arrives: it is kept once, and its chat and customer learn of it.
+
+Deliberately nothing that depends on the order of arrival: newest and oldest are judged by the vendor's time,
+sums are added in the transaction that inserts the message they count.
+"""
+
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from models.chat import REOPENED_BY_CUSTOMER, Chat, LastMessage
+from models.customer import Customer
+from models.ids import new_id
+from models.message import Content, Message
+from models.store.batch import Batch, Tracked
+from models.values import ChatStatus, Direction, MediaState, MessageStatus, Outcome, SenderType
+from providers.events import MessageArrived
+from runtime.metrics import CONFLICTING_DUPLICATES
+from services.conversing.facts import Fact, Verdict, ignored
+from services.conversing.parties import chat_of
+
+#: A vendor's clock may run ahead of ours by so much before its word is doubted.
+AHEAD: Final = timedelta(minutes=10)
+#: No message is older than WhatsApp.
+BEGINNING: Final = datetime.fromisoformat("2009-01-01T00:00:00+00:00")
+_CONTENT: Final = tuple(field.name for field in fields(Content))
+
+
+def arrive(batch: Batch, fact: Fact, event: MessageArrived) -> Verdict:
+    """Keep a message that is new, with all that follows from it."""
+    known = batch.message(fact.account.id, event.provider_message_id)
+    if known is not None:
+        return _again(known, fact, event)
+    if not event.party.known:
+        return ignored("no_party")
+    chat = chat_of(batch, fact, event)
+    message = _message(fact, event, chat.entity)
+    batch.add_message(message)
+    _tell_chat(chat, message, fact)
+    _tell_customer(batch.customers.get(chat.entity.customer_id or ""), message)
+    return Verdict(outcome=Outcome.APPLIED, message_id=message.id, chat_id=message.chat_id)
+
+
+def believable(at: datetime | None, received_at: datetime) -> bool:
+    """Whether a vendor's time can be taken for the time of a message."""
+    return at is not None and BEGINNING <= at <= received_at + AHEAD
+
+
+def preview(message: Message) -> LastMessage:
+    """What the list of chats shows of a message."""
+    text = message.text or (message.media.caption if message.media else None)
+    return LastMessage(
+        id=message.id,
+        text=text,
+        type=message.type,
+        direction=message.direction,
+        timestamp=message.timestamp,
+        received_at=message.received_at,
+        status=message.status,
+        sender_type=message.sender_type,
+    )
+
+
+def _again(known: Tracked[Message], fact: Fact, event: MessageArrived) -> Verdict:
+    """A message that came before: nothing happens twice; a synced placeholder may now learn its media."""
+    entity = known.entity
+    verdict = Verdict(outcome=Outcome.DUPLICATE, message_id=entity.id, chat_id=entity.chat_id)
+    if event.history and event.content.media is not None and entity.media is None and entity.history:
+        known.set(media=event.content.media, type=event.content.type)
+        verdict.outcome = Outcome.APPLIED
+    elif not event.history and (entity.text, entity.type) != (event.content.text, event.content.type) and not entity.edits:
+        CONFLICTING_DUPLICATES.labels(fact.account.provider).inc()
+        verdict.reason = "conflicting_content"
+    return verdict
+
+
+def _message(fact: Fact, event: MessageArrived, chat: Chat) -> Message:
+    party = event.party
+    other, business = party.phone or party.user_id or party.chat_id or party.parent_user_id, event.business
+    inbound = event.direction is Direction.INBOUND
+    plausible = believable(event.at, fact.received_at)
+    return Message(
+        **_content(event.content),
+        id=new_id("msg", fact.received_at),
+        chat_id=chat.id,
+        config_id=fact.account.id,
+        customer_id=chat.customer_id,
+        direction=event.direction,
+        from_=other if inbound else business,
+        to=business if inbound else other,
+        context=event.context,
+        referral=event.referral,
+        status=MessageStatus.RECEIVED if inbound else event.status or MessageStatus.SENT,
+        sender_name=party.name if inbound else None,
+        sender_type=event.sender_type,
+        provider=fact.account.provider,
+        provider_message_id=event.provider_message_id,
+        group_id=event.group_id,
+        history=event.history or None,
+        blocked=chat.blocked or None,
+        timestamp=event.at if plausible and event.at else fact.received_at,
+        timestamp_clamped=None if plausible else True,
+        received_at=fact.received_at,
+        event_id=fact.event_id,
+        metadata=event.metadata,
+    )
+
+
+def _content(content: Content) -> dict[str, Any]:
+    return {name: getattr(content, name) for name in _CONTENT}
+
+
+def _tell_chat(chat: Tracked[Chat], message: Message, fact: Fact) -> None:
+    chat.add(total_messages=1)
+    if message.sender_type is SenderType.CUSTOMER:
+        chat.add(customer_messages=1)
+    elif message.direction is Direction.OUTBOUND:
+        chat.add(agent_messages=1)
+    if _is_newest(chat.entity, message):
+        chat.set(
+            last_message=preview(message),
+            last_message_time=message.timestamp,
+            last_message_id=message.provider_message_id,
+        )
+    if message.history:
+        return
+    if message.sender_type is SenderType.CUSTOMER:
+        _customer_wrote(chat, message, fact)
+    elif message.direction is Direction.OUTBOUND:
+        _business_wrote(chat, message)
+
+
+def _customer_wrote(chat: Tracked[Chat], message: Message, fact: Fact) -> None:
+    entity = chat.entity
+    if entity.last_inbound_at is None or message.timestamp > entity.last_inbound_at:
+        chat.set(last_inbound_at=message.timestamp)
+        if fact.service_window is not None:
+            chat.set(window_expires_at=message.timestamp + fact.service_window)
+    if message.referral is not None and entity.referral is None:
+        chat.set(referral=message.referral)
+    if entity.blocked:
+        return
+    chat.add(unread_count=1)
+    if entity.waiting_since is None or message.timestamp < entity.waiting_since:
+        chat.set(waiting_since=message.timestamp)
+    if entity.status in REOPENED_BY_CUSTOMER:
+        kept = ChatStatus.ASSIGNED if entity.assigned_to else ChatStatus.UNASSIGNED
+        chat.set(status=kept, reopened_at=message.received_at)
+
+
+def _business_wrote(chat: Tracked[Chat], message: Message) -> None:
+    """An answer, also one from the phone app, ends the customer's wait."""
+    waiting = chat.entity.waiting_since
+    if waiting is None or message.timestamp < waiting:
+        return
+    seconds = (message.timestamp - waiting).total_seconds()
+    chat.set(waiting_since=None)
+    chat.add(response_count=1)
+    chat.set(response_seconds=chat.entity.response_seconds + seconds)
+    chat.set(avg_response_time=chat.entity.response_seconds / chat.entity.response_count)
+    if chat.entity.first_response_at is None:
+        chat.set(first_response_at=message.timestamp, first_response_time=seconds)
+
+
+def _is_newest(chat: Chat, message: Message) -> bool:
+    shown = chat.last_message
+    if shown is None:
+        return True
+    return (message.timestamp, message.received_at, message.id) > (shown.timestamp, shown.received_at, shown.id)
+
+
+def _tell_customer(customer: Tracked[Customer] | None, message: Message) -> None:
+    if customer is None:
+        return
+    entity = customer.entity
+    customer.add(total_messages=1)
+    if entity.last_contact_at is None or message.timestamp > entity.last_contact_at:
+        customer.set(last_contact_at=message.timestamp)
+    if entity.first_contact_at is None or message.timestamp < entity.first_contact_at:
+        customer.set(first_contact_at=message.timestamp)
+    if message.sender_name and message.sender_name != entity.whatsapp_name:
+        customer.set(whatsapp_name=message.sender_name)
+    if message.from_ and message.direction is Direction.INBOUND and not entity.name and message.sender_name:
+        customer.set(name=message.sender_name)

