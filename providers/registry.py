@@ -15,17 +15,17 @@ _added: list[Provider] = []
 
 
 def all_providers() -> tuple[Provider, ...]:
-    """Every dialect, by slug."""
+    """Return every dialect, ordered by slug."""
     return tuple(sorted((*_discovered(), *_added), key=lambda provider: provider.slug))
 
 
 def by_slugs() -> Mapping[str, Provider]:
-    """The dialects by URL segment."""
+    """Index the dialects by URL segment."""
     return {provider.slug: provider for provider in all_providers()}
 
 
 def by_names() -> Mapping[str, Provider]:
-    """The dialects by stored name."""
+    """Index the dialects by stored name."""
     return {provider.name: provider for provider in all_providers()}
 
 
@@ -40,11 +40,24 @@ def by_name(name: str) -> Provider | None:
 
 
 def register(provider: Provider) -> None:
-    """Add a dialect that lives elsewhere, e.g. in a plug-in or a test."""
+    """Add a dialect that lives elsewhere, e.g. in a plug-in or a test.
+
+    Raises:
+        ValueError: its URL segment or name is taken.
+    """
+    if by_slug(provider.slug) or by_name(provider.name):
+        raise ValueError(f"a dialect called {provider.slug} or {provider.name} is there already")
     _added.append(provider)
+
+
+def forget(provider: Provider) -> None:
+    """Take back what `register` added."""
+    _added.remove(provider)
 
 
 @cache
 def _discovered() -> tuple[Provider, ...]:
-    modules = (importlib.import_module(f"providers.{found.name}") for found in pkgutil.iter_modules(providers.__path__))
-    return tuple(module.PROVIDER for module in modules if isinstance(getattr(module, "PROVIDER", None), Provider))
+    names = (found.name for found in pkgutil.iter_modules(providers.__path__))
+    modules = [importlib.import_module(f"providers.{name}") for name in names]
+    found = (getattr(module, "PROVIDER", None) for module in modules)
+    return tuple(provider for provider in found if isinstance(provider, Provider))

@@ -79,7 +79,7 @@ def _load_oddity(body: bytes) -> Any:
 
 
 def _nested_beyond(document: str, limit: int) -> bool:
-    """Say whether brackets nest deeper than `limit`; Python's reader fails at a depth that depends on its caller."""
+    """Say whether brackets nest beyond a limit; Python's reader has one that depends on its caller."""
     depth = 0
     for token in _STRING_OR_BRACKET.finditer(document):
         first = token[0][0]

@@ -1,12 +1,11 @@
 """The front door of one machine: a real Caddy that puts every process behind one port.
 
-The routing is not here but in `deploy/Caddyfile`, the same file production uses; this module only says where the
-processes of this machine listen. Deliberately no fallback without Caddy: two front doors would differ one day.
+The routing is not here but in `deploy/Caddyfile`, the same file production uses; this module only says where
+the processes of this machine listen. Deliberately no fallback without Caddy: two front doors would differ.
 """
 
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -8,9 +8,11 @@ from functools import cached_property
 
 import dramatiq
 
+from models.store.audit import AuditTrail
 from models.store.collections import Store
 from models.store.configs import Configs
 from models.store.conversations import Conversations
+from models.store.tokens import ApiTokens
 from models.store.webhook_events import WebhookEvents
 from providers import registry
 from providers.accounts import open_accounts
@@ -21,11 +23,14 @@ from runtime.clock import Clock, SharedClock
 from runtime.connections import connect_mongo, mongo_time
 from runtime.jobs import RECEIVE
 from runtime.settings import Settings
+from services.auditing import Auditing
 from services.connecting import Connecting
 from services.conversing.reconciling import Reconciling
 from services.reading import Reader
 from services.receiving import Receiving, Retention
+from services.replaying import Replaying
 from services.sweeping import Sweeping
+from services.tokens import Tokens
 
 
 class Services:
@@ -103,6 +108,21 @@ class Services:
     def sweeping(self) -> Sweeping:
         """Finding what was left behind."""
         return Sweeping(self.events, self.clock, ring=self.ring_receive, after=self.settings.sweep_after)
+
+    @cached_property
+    def auditing(self) -> Auditing:
+        """Changes that leave an entry in the audit trail."""
+        return Auditing(AuditTrail(self.store), self.clock)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """The tokens of the API."""
+        return Tokens(ApiTokens(self.store), self.auditing, self.clock)
+
+    @cached_property
+    def replaying(self) -> Replaying:
+        """Putting stored webhooks back to wait."""
+        return Replaying(self.events, self.auditing, self.clock, ring=self.ring_receive)
 
     @cached_property
     def broker(self) -> dramatiq.Broker:

@@ -1,3 +1,3 @@
 """Make the shared fixtures known to every test; deliberately holds none of its own."""
 
-pytest_plugins = ["tests.support.engines"]
+pytest_plugins = ["tests.support.engines", "tests.support.wired"]

@@ -94,13 +94,13 @@ class WebhookEvents:
         if result.matched_count != len(closings):
             raise LeaseLost
 
-    def get(self, event_id: str) -> WebhookEvent:
+    def get(self, event_id: str, *, session: ClientSession | None = None) -> WebhookEvent:
         """Find a row.
 
         Raises:
             NotFound: there is none.
         """
-        row = self._events.find_one({"id": event_id})
+        row = self._events.find_one({"id": event_id}, session=session)
         if row is None:
             raise NotFound(f"no webhook event {event_id}")
         return from_document(WebhookEvent, row)
@@ -120,7 +120,7 @@ class WebhookEvents:
         query.setdefault("status", {"$in": _ENDED})
         return [row["id"] for row in self._events.find(query, {"id": 1}).sort([("receivedAt", 1), ("id", 1)])]
 
-    def reopen(self, event_id: str, *, now: datetime) -> WebhookEvent:
+    def reopen(self, event_id: str, *, now: datetime, session: ClientSession | None = None) -> WebhookEvent:
         """Put an ended row back to wait, for a replay through the current parser.
 
         Raises:
@@ -137,10 +137,11 @@ class WebhookEvents:
             },
             "$unset": {"expiresAt": 1, "error": 1, "claim": 1, "leaseUntil": 1},
         }
-        if not self._events.update_one({"id": event_id, "status": {"$in": _ENDED}}, change).matched_count:
-            event = self.get(event_id)
+        ended = {"id": event_id, "status": {"$in": _ENDED}}
+        if not self._events.update_one(ended, change, session=session).matched_count:
+            event = self.get(event_id, session=session)
             raise Conflict(f"webhook event {event_id} is {event.status}; it is not at an end yet")
-        return self.get(event_id)
+        return self.get(event_id, session=session)
 
 
 def _matching(status: str | None, since: datetime | None, until: datetime | None) -> dict[str, Any]:

@@ -3,8 +3,8 @@
     {"event": "ACCOUNT_RESTRICTION",
      "restriction_info": [{"restriction_type": "RESTRICTED_…", "expiration": 1793362800}]}
 
-The value is kept whole as `details`; `health` is set only where the text itself settles whether the account may
-be used. Deliberately no alarm and no pause: the services decide.
+The value is kept whole as `details`; `health` is set only where the text itself settles whether all is well.
+Deliberately no alarm and no pause: the services decide.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Value = dict[str, Any]
 
 OK: Final = "ok"
 RESTRICTED: Final = "restricted"
-#: `account_update` event -> whether the account may be used.
+#: `account_update` event -> how the account fares by it.
 HEALTH: Final = {
     "ACCOUNT_DELETED": RESTRICTED,
     "ACCOUNT_RESTRICTION": RESTRICTED,
@@ -26,8 +26,8 @@ HEALTH: Final = {
     "ACCOUNT_OFFBOARDED": RESTRICTED,
     "ACCOUNT_RECONNECTED": OK,
 }
-#: State of a ban -> the same; a ban that is only announced restricts nothing yet.
-BAN_HEALTH: Final = {"DISABLE": RESTRICTED, "REINSTATE": OK}
+#: State of a ban -> the same; also an announced one wants a person.
+BAN_HEALTH: Final = {"DISABLE": RESTRICTED, "SCHEDULE_FOR_DISABLE": RESTRICTED, "REINSTATE": OK}
 
 
 def read_account(change: Change, value: Value, path: str) -> list[Event]:

@@ -1,6 +1,6 @@
 """Numbers that live in the WhatsApp Business app and in the API at once: echoes, history, the address book.
 
-    message_echoes[]  {"from": "<business>", "to": "4477…"?, "to_user_id": "GB.…"?, "id", "timestamp", "type", …}
+    message_echoes[]  {"from": "<business>", "to": "4477…"?, "to_user_id": "GB.…"?, "id", "timestamp", …}
     history[]         {"metadata": {"phase", "chunk_order", "progress"}, "errors"?,
                        "threads": [{"id": "4477…"?, "context": {"wa_id"?, "user_id"?}, "messages": […]}]}
     state_sync[]      {"type": "contact", "contact": {…}, "action": "add"|"remove", "metadata": {"timestamp"}}

@@ -1,6 +1,6 @@
 """What a Meta message says: one reader per type, from the object named like the type to our `Content`.
 
-    {"type": "image", "image": {"id": "…", "mime_type": "image/jpeg", "sha256": "…", "caption": "…"?, "url": "…"?}}
+    {"type": "image", "image": {"id": "…", "mime_type": "image/jpeg", "sha256": "…", "caption"?, "url"?}}
 
 A reader returns None where the object is not usable; the message then becomes a placeholder, never nothing.
 Deliberately no sender, no context: `providers.meta.messages` adds them.

@@ -7,6 +7,7 @@ Deliberately no reading of contents: `providers.meta.envelope` does that, long a
 import hmac
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from itertools import islice
 from typing import ClassVar, Final
 from urllib.parse import parse_qsl
@@ -53,8 +54,8 @@ class Meta(Provider):
             "webhookVerifyToken", "--verify-token", secret=True, help="Any string; Meta repeats it once"
         ),
         FormField("apiVersion", "--api-version", help="Graph API version, e.g. v25.0"),
-        FormField("apiBaseUrl", "--api-base-url", help="Replaces the vendor's host, for tests and proxies"),
     )
+    service_window: ClassVar[timedelta | None] = timedelta(hours=24)
 
     def recognises(self, request: WebhookRequest) -> bool:
         """Look for Meta's signature header on a JSON POST, or for a subscription handshake."""
@@ -119,7 +120,7 @@ def _hints(pattern: re.Pattern[bytes], body: bytes) -> set[str]:
 
 
 def _handshake_parameters(query: str) -> dict[str, str] | None:
-    """The three parameters of a handshake, each given once and the challenge harmless; None otherwise."""
+    """Read a handshake's three parameters; None unless each is given once and the challenge is harmless."""
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=HANDSHAKE_PARAMETERS)
     except ValueError:

@@ -3,8 +3,9 @@
     {"object": "whatsapp_business_account",
      "entry": [{"id": "<WABA id>", "time": …?, "changes": [{"field": "messages", "value": {…}}]}]}
 
-One delivery may hold a thousand items of several numbers and business accounts. Every one becomes an event, in the order
-of the delivery; what cannot be read costs nothing but itself. Deliberately reads no item: the tables below say who does.
+One delivery may hold a thousand items of several numbers and business accounts. Every one becomes an event,
+in the order of the delivery; what cannot be read costs nothing but itself. Deliberately reads no item: the
+tables below say who does.
 """
 
 from collections.abc import Callable
@@ -110,7 +111,7 @@ def read_delivery(body: bytes) -> list[Event]:
 
 
 def _read_bare(payload: dict[str, Any]) -> list[Event]:
-    """Read a value without its envelope, as one of Meta's examples shows it; refuse what is not Meta's at all."""
+    """Read a value without its envelope, as one of Meta's examples shows it; refuse what is not Meta's."""
     if payload.get("messaging_product") != "whatsapp":
         return [_broken("", "not_a_meta_webhook")]
     return _read_change({"value": payload}, "value", {})
@@ -183,7 +184,8 @@ def _read_standby(change: Change, value: dict[str, Any], path: str) -> list[Even
 
 def _unknown(change: Change, value: dict[str, Any], path: str) -> list[Event]:
     reason = KEPT_FIELDS.get(change.field, "unknown_field")
-    return [change.ignored(path, reason, {"field": change.field, "value": value}, key=change.fact_key(value))]
+    kept, at = {"field": change.field, "value": value}, wire.when(value.get("timestamp"))
+    return [change.ignored(path, reason, kept, key=change.fact_key(value), at=at)]
 
 
 def _broken(path: str, reason: str) -> Malformed:

@@ -1,10 +1,11 @@
 """WhatsApp's own notes: somebody has a new number, a new business-scoped id, a new security code.
 
     {"type": "system", "from": "<old number>", "from_user_id": "<old BSUID>",
-     "system": {"type": "user_changed_number", "body": "…", "wa_id": "<new>", "user_id": "<new>", "previous_user_id": "<old>"}}
+     "system": {"type": "user_changed_number", "body": "…", "wa_id": "<new>", "user_id": "<new>",
+                "previous_user_id": "<old>"}}
 
-Older names of the same are accepted. `body` is prose and never parsed. Deliberately merges nobody: an old number
-may belong to somebody else by now, which is the services' worry.
+Older names of the same are accepted. `body` is prose and never parsed. Deliberately merges nobody: an old
+number may belong to somebody else by now, which is the services' worry.
 """
 
 from typing import Any, Final
@@ -74,7 +75,7 @@ def _link(frame: dict[str, Any], old: Party, new: Address) -> IdentityLinked | N
 
 
 def read_user_id_update(change: Change, item: dict[str, Any], path: str) -> list[Event]:
-    """Read the id change of the 2026 draft: {"user_id": {"previous", "current"}, "parent_user_id"?, "wa_id"?}.
+    """Read the id change of a 2026 draft: {"user_id": {"previous", "current"}, "parent_user_id"?, "wa_id"?}.
 
     Raises:
         UnreadableError: it does not say who became whom.

@@ -140,7 +140,7 @@ def _arrived(
 
 
 def _context(said: Said) -> tuple[Context | None, dict[str, Any] | None]:
-    """What the item answers or forwards, and what our words do not hold of that."""
+    """Read what the item answers or forwards; give also what our words do not hold of that."""
     found = said.item.get("context")
     if not isinstance(found, dict):
         return None, {"context": wire.storable(found)} if found else None
@@ -157,14 +157,14 @@ def _context(said: Said) -> tuple[Context | None, dict[str, Any] | None]:
 
 
 def _quoted_sender(change: Change, sender: object) -> str | None:
-    """The quoted side's number; Meta's test payloads have shown the number's id in its place."""
+    """Read the quoted side's number; Meta's test payloads have shown the number's id in its place."""
     if change.number_id and sender == change.number_id:
         return change.business
     return wire.phone(sender) or wire.text(sender)
 
 
 def _referral(found: object) -> Referral | None:
-    """The ad or post that brought the customer, whole."""
+    """Read the ad or post that brought the customer, whole."""
     if not isinstance(found, dict) or not found:
         return None
     named = {key: wire.text(found.get(key)) for key in _REFERRAL_FIELDS}
@@ -188,7 +188,7 @@ def _within(said: Said, known: frozenset[str], **more: dict[str, Any] | None) ->
 
 
 def _reaction(said: Said) -> list[Event]:
-    """A reaction; without an emoji (or with an empty one) it takes the earlier one back."""
+    """Read a reaction; without an emoji (or with an empty one) it takes the earlier one back."""
     if not said.talk.party.known and said.talk.direction is Direction.INBOUND:
         raise wire.UnreadableError("reaction_without_sender")
     reaction = ReactionChanged(
@@ -202,7 +202,7 @@ def _reaction(said: Said) -> list[Event]:
 
 
 def _edit(said: Said) -> list[Event]:
-    """The full new content of an earlier message, in the usual shape."""
+    """Read the full new content of an earlier message, in the usual shape."""
     inner = wire.mapping(said.part.get("message"))
     kind = wire.text(inner.get("type")) or next((key for key in inner if key in READERS), None)
     if kind is None:
@@ -232,7 +232,7 @@ def _revoke(said: Said) -> list[Event]:
 
 
 def _system(said: Said) -> list[Event]:
-    """A note of WhatsApp's own; where it says that somebody is somebody else now, that is a second event."""
+    """Read a note of WhatsApp's own; that somebody is somebody else now is a second event."""
     part, talk = said.part, said.talk
     if not part:
         return _message(said)
@@ -246,7 +246,7 @@ def _system(said: Said) -> list[Event]:
 
 
 def _welcome(said: Said) -> list[Event]:
-    """The customer opened the chat for the first time: says nothing, yet opens the service window."""
+    """Note that the customer opened the chat for the first time: no words, but the window is open."""
     content = Content(type=MessageType.SYSTEM, system={"kind": said.kind}, raw_type=said.kind)
     return [_arrived(said, content, {said.kind or "": wire.storable(said.part)} if said.part else None)]
 

@@ -1,6 +1,7 @@
 """Who is on the other side: numbers, business-scoped user ids (BSUID) and the contacts that go with them.
 
-    {"profile": {"name": "…", "username": "…"}, "wa_id": "4477…", "user_id": "GB.4821…", "parent_user_id": "GB.ENT.…"}
+    {"profile": {"name": "…", "username": "…"}, "wa_id": "4477…", "user_id": "GB.4821…",
+     "parent_user_id": "GB.ENT.…"}
 
 Any of them may be missing. Contacts are matched to items by id, never by index. Deliberately compares no
 numbers across their national spellings beyond what a lone contact needs.
@@ -14,7 +15,7 @@ from providers import wire
 from providers.events import Party
 
 _BSUID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
-#: Digits in which the spellings of one number agree (Brazil's 9, Mexico's 1, Argentina's 9 stand before them).
+#: Digits in which all spellings of one number agree (Brazil's 9, Mexico's 1, Argentina's 9 stand before).
 _SUBSCRIBER_DIGITS: Final = 8
 _CONTACT_KEYS: Final = frozenset({"profile", "wa_id", "user_id", "parent_user_id"})
 _PROFILE_KEYS: Final = frozenset({"name", "username"})
@@ -59,7 +60,7 @@ class Contacts:
         self._lone = cards[0] if len(cards) == 1 else _NO_CARD
 
     def of(self, address: Address) -> ContactCard:
-        """Find the card of an address: by an id, or the only one there is unless it speaks of somebody else."""
+        """Find an address's card: by an id, or the only one there is unless it speaks of somebody else."""
         by_id = self._by_id
         card = by_id.get(address.user_id or "") or by_id.get(address.phone or "")
         if card is None:
@@ -114,6 +115,6 @@ def address_of(number: object, user_id: object = None, parent_user_id: object = 
 
 
 def username(value: object) -> str | None:
-    """A username without the @ that some write before it."""
+    """Read a username without the @ that some write before it."""
     name = wire.text(value)
     return name.removeprefix("@") or None if name else None

@@ -1,7 +1,7 @@
 """A customer's word on marketing messages.
 
-    {"wa_id": "4477…"?, "user_id": "GB.…", "detail": "…", "category": "marketing_messages", "value": "stop|resume|signup",
-     "signup_id": "…"?, "timestamp": 1793103600}
+    {"wa_id": "4477…"?, "user_id": "GB.…", "detail": "…", "category": "marketing_messages",
+     "value": "stop|resume|signup", "signup_id": "…"?, "timestamp": 1793103600}
 
 Deliberately draws no conclusion: what may still be sent is the services' business.
 """

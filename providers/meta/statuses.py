@@ -1,7 +1,8 @@
 """Steps in the life of what the business sent.
 
     {"id": "wamid.…", "status": "delivered", "timestamp": "1793102703", "recipient_id": "4477…"?,
-     "recipient_user_id": "GB.…"?, "biz_opaque_callback_data": "…"?, "conversation": {…}?, "pricing": {…}?, "errors": […]?}
+     "recipient_user_id": "GB.…"?, "biz_opaque_callback_data": "…"?, "conversation": {…}?, "pricing": {…}?,
+     "errors": […]?}
 
 Only `id` and `status` are required. Deliberately judges no order: which status wins is a rule of the message.
 """
@@ -91,7 +92,7 @@ def _recipient(change: Change, item: dict[str, Any]) -> Party | None:
 
 
 def _participant(change: Change, item: dict[str, Any]) -> Party | None:
-    """The group member a status speaks of; Meta's pages spell the key in two ways."""
+    """Read which group member a status speaks of; Meta's pages spell the key in two ways."""
     if item.keys().isdisjoint(_PARTICIPANT_KEYS):
         return None
     address = address_of(
@@ -144,7 +145,7 @@ def _beyond(item: dict[str, Any], party: Party | None) -> dict[str, Any] | None:
 
 
 def _payment(change: Change, item: dict[str, Any], path: str) -> Event:
-    """A payment's state (India): no state of the message, though it carries the message's id."""
+    """Keep a payment's state (India): none of the message, though it carries the message's id."""
     transaction = wire.mapping(wire.mapping(item.get("payment")).get("transaction"))
     names = (
         "pay",

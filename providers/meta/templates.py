@@ -3,8 +3,8 @@
     {"event": "PAUSED", "message_template_id": 1730559284410265, "message_template_name": "visit_reminder",
      "message_template_language": "en_GB", "reason": "NONE", "other_info": {"title": "FIRST_PAUSE", …}}
 
-Meta's own examples mix up the field names, so the keys decide what is meant. Templates are known by business account,
-name and language. Deliberately changes nothing: `changes` says what is new, in the words of our Template.
+Meta's own examples mix up the field names, so the keys decide what is meant. Templates are known by business
+account, name and language. Deliberately changes nothing: `changes` says what is new, in our Template's words.
 """
 
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def read_template(change: Change, value: Value, path: str) -> list[Event]:
 
 
 def _status(value: Value) -> dict[str, Any]:
-    """A step of the review. An approval takes an earlier reason for rejection away."""
+    """Read a step of the review; an approval takes an earlier reason for rejection away."""
     event = (wire.text(value.get("event")) or "").upper()
     status, reason = STATUSES.get(event), wire.text(value.get("reason"))
     changes: dict[str, Any] = {"status": status} if status else {}
@@ -90,7 +90,7 @@ def _quality(value: Value) -> dict[str, Any]:
 
 
 def _moved(value: Value) -> dict[str, Any]:
-    """A category: what it is now, and what it is about to become (Meta calls the present one `new` in both cases)."""
+    """Read what the category is now (Meta says `new` in either case), and what it is about to become."""
     changes = _category(value, "new_category")
     pending = wire.text(value.get("correct_category"))
     if pending:
@@ -102,7 +102,7 @@ def _moved(value: Value) -> dict[str, Any]:
 
 
 def _components(value: Value) -> dict[str, Any]:
-    """The parts that the event names, in the shape of a template's components; others may have stayed as they were."""
+    """Bring the parts that the event names into the shape of components; others may have stayed."""
     texts = (
         ("HEADER", "message_template_title"),
         ("BODY", "message_template_element"),

@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     if os.getppid() != owner:
         return CANNOT_RUN
     try:
-        os.execv(program[0], program)  # noqa: S606  (becoming the program is the purpose)
+        os.execvp(program[0], program)  # noqa: S606  (becoming the program is the purpose)
     except OSError as error:
         sys.stderr.write(f"{program[0]}: {error.strerror}\n")
         return CANNOT_RUN

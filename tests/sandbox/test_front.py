@@ -1,4 +1,4 @@
-"""The front door, a real Caddy: who gets which path, what a stalled or broken side sees, and what it keeps to itself."""
+"""The front door, a real Caddy: who gets which path, what a broken side sees, what it keeps to itself."""
 
 import json
 import os
@@ -46,9 +46,12 @@ class Echo(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         said = json.dumps({"name": self.server.name, "path": self.path, "bytes": len(body)}).encode()
         self.send_response(418 if self.path.endswith("/teapot") else 200)
-        self.send_header("Content-Length", str(len(said)))
+        # A length that is never reached, then a closed connection: the process died while it answered.
+        dying = self.path.startswith("/dying")
+        self.send_header("Content-Length", str(len(said) + dying))
         self.end_headers()
         self.wfile.write(said)
+        self.close_connection = dying
 
     def do_PUT(self) -> None:
         """Read one chunk, tell the test, then the rest: shows whether the door holds bodies back."""
@@ -62,9 +65,9 @@ class Echo(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_GET = do_POST = do_DELETE = answer
+    do_GET = do_POST = answer  # noqa: N815  (the names the base class looks for)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Keep quiet."""
 
 
@@ -178,7 +181,7 @@ def test_an_absent_process_is_503_and_nothing_leaks_into_the_log(closed_door: Fr
         answer = requests.get(
             f"http://127.0.0.1:{closed_door.port}{path}",
             params={"hub.verify_token": "canary-token"},
-            headers={"Authorization": "Bearer canary-bearer"},
+            headers={"X-Hub-Signature-256": "canary-signature"},
             timeout=5,
         )
         assert answer.status_code == 503
@@ -186,26 +189,28 @@ def test_an_absent_process_is_503_and_nothing_leaks_into_the_log(closed_door: Fr
         assert int(answer.headers["Retry-After"]) > 0
         assert set(answer.json()["error"]) == {"code", "message"}
         assert answer.json()["error"]["code"] == "unavailable"
-        wait_until(lambda: "connection refused" in log.read_text(), what="the log of the failure")
     assert "canary" not in log.read_text()
-    assert "127.0.0.1:" in log.read_text(), "which upstream failed should be told"
 
 
-def test_a_stalling_webhook_is_cut_off(closed_door: Front, upstreams: dict[str, Upstream]) -> None:
-    front = Front(
-        port=closed_door.port,
-        ingest_port=upstreams["ingest"].port,
-        api_port=upstreams["api"].port,
-        realtime_port=closed_door.realtime_port,
-        data_dir=closed_door.data_dir,
-    )
-    with (
-        running(front, WEBHOOK_PATIENCE="300ms"),
-        socket.create_connection(("127.0.0.1", front.port), timeout=5) as sender,
-    ):
-        sender.sendall(f"POST {WEBHOOKS}/meta HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc".encode())
-        answer = sender.recv(1000)
-        assert not answer.startswith(b"HTTP/1.1 200")
+def test_a_process_that_dies_in_mid_answer_is_logged_without_secrets(
+    upstreams: dict[str, Upstream], tmp_path: Path
+) -> None:
+    ports = {"ingest_port": free_port(), "realtime_port": free_port()}
+    front = Front(port=free_port(), api_port=upstreams["api"].port, data_dir=tmp_path / "data", **ports)
+    with running(front) as log:
+        with pytest.raises(requests.exceptions.RequestException):
+            requests.get(
+                f"http://127.0.0.1:{front.port}/dying",
+                params={"phone": "canary-phone"},
+                headers={"X-Hub-Signature-256": "canary-signature"},
+                timeout=5,
+            )
+        wait_until(lambda: "aborting" in log.read_text(), what="the log of the failure")
+    assert "canary" not in log.read_text()
+
+
+def test_slow_headers_have_a_deadline(closed_door: Front) -> None:
+    assert '"read_header_timeout": 10000000000' in adapted(closed_door.environment())
 
 
 def test_the_door_listens_on_loopback_and_writes_only_into_its_directory(closed_door: Front) -> None:

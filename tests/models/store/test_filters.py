@@ -24,14 +24,20 @@ def test_none_asks_for_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [{"$ne": None}, [{"$gt": ""}], Span({"$gt": ""}), ["a", ["b"]], {"a": 1}, b"x"]  # type: ignore[arg-type]
+    "value",
+    [{"$ne": None}, [{"$gt": ""}], Span({"$gt": ""}), ["a", ["b"]], {"a": 1}, b"x"],  # type: ignore[arg-type]
 )
 def test_operators_in_disguise_are_refused(value: Any) -> None:
     with pytest.raises(TypeError):
         matching({"token": value})
 
 
-@given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+NESTED = st.recursive(
+    st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+)
+
+
+@given(NESTED)
 def test_no_callers_key_becomes_an_operator(value: Any) -> None:
     try:
         query = matching({"field": value})

@@ -1,7 +1,6 @@
 import json
 import multiprocessing
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,8 +20,6 @@ from runtime.errors import Conflict
 ROOT = Path(__file__).parents[3]
 SEED: dict[str, list[dict[str, Any]]] = json.loads((ROOT / "tests/models/seed_indexes.json").read_text())
 NAMES = {f"{collection}.{index.name}" for collection, table in INDEXES.items() for index in table}
-#: A row of the index table in docs/data-model.md: `collection` | `keys` | options.
-INDEX_ROW = re.compile(r"^\| `(\w+)` \| `([\w\- ]+)` \| (.*?) ?\|$", re.MULTILINE)
 Documents = Database[dict[str, Any]]
 
 
@@ -72,38 +69,6 @@ class TestTable:
     @pytest.mark.parametrize("collection", INDEXES)
     def test_ids_are_unique(self, collection: str) -> None:
         assert Index("id", unique=True) in INDEXES[collection]
-
-    def test_the_data_model_lists_the_same_indexes(self) -> None:
-        rows = {(name, index.keys, described(index)) for name, table in INDEXES.items() for index in table}
-        assert set(lines_of_the_data_model()) == rows
-
-
-def described(index: Index) -> str:
-    """An index's options in the words of docs/data-model.md."""
-    words = ["unique"] if index.unique else []
-    if index.where:
-        words.append("where " + " and ".join(conditions(index.where)))
-    if index.expire_after is not None:
-        words.append(f"expires after {index.expire_after} s")
-    return ", ".join(words)
-
-
-def conditions(where: Any) -> Iterator[str]:
-    for field, condition in where.items():
-        match condition:
-            case {"$exists": True}:
-                yield f"{field} exists"
-            case {"$in": values}:
-                yield f"{field} in {'|'.join(values)}"
-            case _:
-                yield f"{field} = {json.dumps(condition) if isinstance(condition, bool) else condition}"
-
-
-def lines_of_the_data_model() -> Iterator[tuple[str, str, str]]:
-    """Read the index table of docs/data-model.md."""
-    text = (ROOT / "docs/data-model.md").read_text()
-    for collection, keys, options in INDEX_ROW.findall(text):
-        yield collection, keys, options.replace("`", "")
 
 
 class TestApply:
@@ -249,7 +214,7 @@ class TestUniqueness:
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 PROVIDER_IDS = {"configId": "c", "providerMessageId": {"$in": ["a", "b"]}}
-#: Query -> the index that must be fit for it. Which of several fit ones is best, MongoDB learns from the rows.
+#: Query -> the index that must be fit for it. Which of several fit ones is best, MongoDB learns from rows.
 LOOKUPS: list[tuple[str, dict[str, Any], str]] = [
     ("messages", PROVIDER_IDS, "configId_1_providerMessageId_1"),
     ("messages", {"providerMessageId": "a"}, "providerMessageId_1"),

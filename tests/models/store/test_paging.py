@@ -1,5 +1,6 @@
 import base64
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,11 +35,12 @@ def rows(store: Store) -> Documents:
 
 def fill(rows: Documents, contents: list[dict[str, Any]]) -> None:
     rows.delete_many({})
-    documents = [
-        {"id": new_id("chat"), "addressId": new_id("adr"), "isDeleted": False, **content} for content in contents
-    ]
-    if documents:
-        rows.insert_many(documents)
+    if contents:
+        rows.insert_many([chat(content) for content in contents])
+
+
+def chat(content: dict[str, Any]) -> dict[str, Any]:
+    return {"id": new_id("chat"), "addressId": new_id("adr"), "isDeleted": False, **content}
 
 
 def ids(found: Page) -> list[str]:
@@ -80,11 +82,10 @@ def test_rows_that_come_in_meanwhile_move_nothing(
     original = in_order(rows, sort)
     found = page(rows, {}, sort=sort, limit=limit)
     walked = ids(found)
-    for arrivals in [*late, *([[]] * len(original))]:
-        for content in arrivals:
-            rows.insert_one({"id": new_id("chat"), "addressId": new_id("adr"), "isDeleted": False, **content})
-        if found.next_cursor is None:
-            break
+    arrivals = iter(late)
+    while found.next_cursor:
+        for content in next(arrivals, []):
+            rows.insert_one(chat(content))
         found = page(rows, {}, sort=sort, limit=limit, cursor=found.next_cursor)
         walked += ids(found)
     assert len(set(walked)) == len(walked)
@@ -100,9 +101,9 @@ def test_rows_that_go_meanwhile_hide_no_others(
     first = page(rows, {}, sort=sort, limit=3)
     removed = {one for place, one in enumerate(in_order(rows, sort)) if place in gone}
     rows.delete_many({"id": {"$in": list(removed)}})
-    rest = page(rows, {}, sort=sort, limit=50, cursor=first.next_cursor) if first.next_cursor else Page([], None)
+    rest = page(rows, {}, sort=sort, cursor=first.next_cursor).items if first.next_cursor else []
     left = in_order(rows, sort)
-    assert ids(rest) == [one for one in left if one not in ids(first)]
+    assert [row["id"] for row in rest] == [one for one in left if one not in ids(first)]
 
 
 def test_the_query_holds_on_every_page(rows: Documents) -> None:
@@ -219,13 +220,10 @@ def test_any_other_text_is_no_cursor(cursor: str) -> None:
 
 
 @LAX
-@given(values=st.lists(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), min_size=2, max_size=2))
-def test_a_well_formed_cursor_never_breaks_the_list(rows: Documents, values: list[Any]) -> None:
-    cursor = forged({"sort": "-a -id", "row": values})
-    try:
-        page(rows, {}, sort="-a", cursor=cursor)
-    except Invalid as refusal:
-        assert list(refusal.fields) == ["cursor"]
+@given(values=st.tuples(*[st.none() | st.booleans() | st.integers() | st.floats() | st.text()] * 2))
+def test_a_well_formed_cursor_never_breaks_the_list(rows: Documents, values: tuple[Any, Any]) -> None:
+    with suppress(Invalid):
+        page(rows, {}, sort="-a", cursor=forged({"sort": "-a -id", "row": values}))
 
 
 def test_a_page_deep_in_a_list_reads_only_its_own_rows(store: Store) -> None:
@@ -241,12 +239,13 @@ def test_a_page_deep_in_a_list_reads_only_its_own_rows(store: Store) -> None:
         for n in range(2_000)
     )
     sort = "-timestamp -receivedAt -id"
-    keys = sort_keys(sort)
+    messages, chat_1 = store.messages, {"chatId": "chat_1", "isDeleted": False}
     row = store.messages.find_one({"timestamp": start + timedelta(seconds=500)})
     assert row
-    store.database.command("profile", 2, filter={"op": "query", "ns": store.messages.full_name})
+    cursor = write_cursor(row, sort_keys(sort))
+    store.database.command("profile", 2, filter={"op": "query", "ns": messages.full_name})
     try:
-        page(store.messages, {"chatId": "chat_1", "isDeleted": False}, sort=sort, limit=10, cursor=write_cursor(row, keys))
+        page(messages, chat_1, sort=sort, limit=10, cursor=cursor)
     finally:
         store.database.command("profile", 0)
     (profiled,) = store.database["system.profile"].find()

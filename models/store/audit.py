@@ -1,0 +1,41 @@
+"""The audit trail: a change and the entry that says who made it, in one transaction.
+
+Neither stands without the other. Deliberately no way to alter or remove an entry.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from pymongo.client_session import ClientSession
+
+from models.audit_entry import AuditEntry
+from models.store.codec import to_document
+from models.store.collections import Store
+from models.store.transactions import transact
+
+#: A transaction under way, for the floors above that hand it from verb to verb and know no driver.
+Session = ClientSession
+R = TypeVar("R")
+
+
+class AuditTrail:
+    """Who changed what."""
+
+    def __init__(self, store: Store) -> None:
+        self._client = store.client
+        self._entries = store.auditentries
+
+    def together(self, change: Callable[[Session], R], entry: AuditEntry) -> R:
+        """Make a change and write down the entry, or neither.
+
+        Raises:
+            Whatever `change` raises; nothing stands then.
+        """
+
+        def work(session: Session) -> R:
+            result = change(session)
+            document = to_document(entry) | {"createdAt": entry.at, "updatedAt": entry.at}
+            self._entries.insert_one(document, session=session)
+            return result
+
+        return transact(self._client, work)

@@ -1,0 +1,140 @@
+"""The directory of one `hookline up`: its lock, its keys, and the note by which other commands find it.
+
+Deliberately private: the directory and every file in it are for its owner only. Nothing here knows what the keys
+open or what the note's variables mean.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from cryptography.fernet import Fernet
+
+from runtime.errors import HooklineError
+from runtime.settings import RUN_FILE
+
+#: Files of the directory.
+LOCK_FILE, KEYS_FILE = "lock", "keys.json"
+
+
+class AlreadyRunningError(HooklineError):
+    """Another `hookline up` owns the directory."""
+
+
+class KeysDamagedError(HooklineError):
+    """The keys file cannot be read; going on without it would make stored secrets unreadable for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """What must stay the same from one start to the next."""
+
+    encryption_keys: str
+    demo_app_secret: str
+    demo_verify_token: str
+    demo_access_token: str
+    #: The login token shown at each start; made once the database exists.
+    login_token: str = ""
+
+    def __repr__(self) -> str:
+        return "Keys(…)"
+
+
+def new_keys() -> Keys:
+    """Draw fresh keys in the vendors' usual shapes."""
+    return Keys(
+        encryption_keys=Fernet.generate_key().decode(),
+        demo_app_secret=secrets.token_hex(16),
+        demo_verify_token=secrets.token_urlsafe(18),
+        demo_access_token=f"EAAdemo{secrets.token_hex(24)}",
+    )
+
+
+class DataDir:
+    """One data directory; everything but `lock` needs the lock held."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+
+    def room(self, name: str) -> Path:
+        """Return a sub-directory, made if needed."""
+        room = self.path / name
+        room.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return room
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Own the directory until the block ends; the kernel gives it back when we die.
+
+        Raises:
+            AlreadyRunningError: somebody else owns it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._claim(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def keys(self, draw: Callable[[], Keys] = new_keys) -> Keys:
+        """Return the kept keys, drawing them at the first start.
+
+        Raises:
+            KeysDamagedError: the file is there but not readable as keys.
+        """
+        path = self.path / KEYS_FILE
+        if not path.exists():
+            return self.keep(draw())
+        try:
+            return Keys(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError) as error:
+            raise KeysDamagedError(
+                f"{path} is damaged ({error.__class__.__name__}): restore it, or start over with another --data"
+            ) from None
+
+    def keep(self, keys: Keys) -> Keys:
+        """Write the keys, and return them."""
+        self._write(KEYS_FILE, asdict(keys))
+        return keys
+
+    def keep_login_token(self, token: str) -> Keys:
+        """Remember the login token among the keys."""
+        return self.keep(replace(self.keys(), login_token=token))
+
+    @contextmanager
+    def announced(self, *, environment: Mapping[str, str], url: str) -> Iterator[None]:
+        """Let other commands find us while the block runs: `--data DIR` reads this note."""
+        self._write(RUN_FILE, {"pid": os.getpid(), "url": url, "environment": dict(environment)})
+        try:
+            yield
+        finally:
+            (self.path / RUN_FILE).unlink(missing_ok=True)
+
+    def _claim(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
+            raise AlreadyRunningError(
+                f"`hookline up` already runs on {self.path}{f' (process {owner})' if owner else ''}: "
+                "stop it first, or choose another directory with --data"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        # What a killed owner could not remove would lead other commands to dead engines.
+        (self.path / RUN_FILE).unlink(missing_ok=True)
+
+    def _write(self, name: str, content: object) -> None:
+        """Write whole or not at all, readable by the owner only from the first byte on."""
+        with NamedTemporaryFile("w", dir=self.path, prefix=f".{name}-", delete=False) as draft:
+            json.dump(content, draft, indent=2)
+            draft.flush()
+            os.fsync(draft.fileno())
+        Path(draft.name).replace(self.path / name)
