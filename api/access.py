@@ -1,8 +1,8 @@
 """Who comes in: the bearer token, and what each route needs of its bearer.
 
-A route says what it needs when it is declared; one that forgot keeps the app from starting, so nothing is open by
-oversight. Deliberately no tokens here (`services.tokens` knows them) and no rows: which chats a caller sees is the
-store's to narrow.
+A route says what it needs when it is declared; one that forgot keeps the app from starting, so nothing is
+open by oversight. Deliberately no tokens (`services.tokens` knows them) and no rows (the store narrows chats
+to those a caller sees).
 """
 
 from collections.abc import Callable

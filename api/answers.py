@@ -1,8 +1,8 @@
 """Documents to JSON: spelled as stored, times as ISO 8601 in UTC with milliseconds.
 
-Schemas describe answers (OpenAPI) and name the fields that are read; they do not dump them. Documents arrive in the
-wire's own spelling and cut to those fields, so mapping each of fifty messages through marshmallow would change
-nothing but the time it takes (25 ms instead of 1). Deliberately no lenience: a value JSON has no word for is a bug.
+Schemas describe answers (OpenAPI) and name the fields that are read; they do not dump them. Documents arrive
+in the wire's own spelling and cut to those fields, so mapping fifty messages through marshmallow would change
+nothing but the time it takes. Deliberately no lenience: a value JSON has no word for is a bug.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What every exchange carries, whatever its outcome: an id, safe headers, a measurement and a line in the log.
+"""What every exchange carries, whatever its outcome: an id, safe headers, a measurement, a line in the log.
 
 Deliberately no CORS headers: the API answers programs and pages of its own origin, no others.
 """
@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from flask import Flask, Response, g, request
 
+from api.section import BASE_PATH
 from runtime.logs import bind_contextvars, clear_contextvars, logger
 from runtime.metrics import API_REQUESTS, API_SECONDS
 
@@ -58,4 +59,5 @@ def _measure(status: int, seconds: float) -> None:
     method = request.method if request.method in _METHODS else "other"
     API_REQUESTS.labels(route, method, str(status)).inc()
     API_SECONDS.labels(route).observe(seconds)
-    _log.info("request_answered", route=route, method=method, status=status, ms=round(seconds * 1000, 1))
+    log = _log.info if route.startswith(BASE_PATH) else _log.debug
+    log("request_answered", route=route, method=method, status=status, ms=round(seconds * 1000, 1))

@@ -1,8 +1,8 @@
 """The one place where an error becomes an answer.
 
-`{"error": {"code", "message", "fields"?, "requestId"}}`: the code is a stable word for programs, the message a
-sentence for people, `fields` a path per wrong value. Deliberately no details of what broke inside: those are in the
-log, under the request's id.
+`{"error": {"code", "message", "fields"?, "requestId"}}`: the code is a stable word for programs, the message
+a sentence for people, `fields` a path per wrong value. Deliberately no details of what broke inside:
+those are in the log, under the request's id.
 """
 
 from collections.abc import Iterator, Mapping
@@ -91,7 +91,8 @@ def refuse(
 def flattened(messages: object, path: str = "") -> Iterator[tuple[str, list[str]]]:
     """Turn a tree of complaints into one list per path, e.g. `items.0.name`."""
     if not isinstance(messages, Mapping):
-        yield path or _WHOLE, [str(one) for one in messages] if isinstance(messages, list) else [str(messages)]
+        complaints = messages if isinstance(messages, list) else [messages]
+        yield path or _WHOLE, [str(one) for one in complaints]
         return
     for key, inner in messages.items():
         step = "" if key == "_schema" else str(key)
@@ -107,7 +108,8 @@ def _ours(error: HooklineError) -> Response:
     if isinstance(error, Unauthenticated):
         # Why exactly is nobody's business who has no token.
         return refuse(status)
-    return refuse(status, message=str(error) or None, code=error.code if isinstance(error, Conflict) else None)
+    code = error.code if isinstance(error, Conflict) else None
+    return refuse(status, message=str(error) or None, code=code)
 
 
 def _http(error: HTTPException) -> Response | HTTPException:

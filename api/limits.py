@@ -1,7 +1,7 @@
 """How many requests a token may make: counted in Redis, for all processes together.
 
-When Redis is away each process counts for itself, and when even that fails the request passes: a counter is no
-reason to leave a customer waiting. Deliberately no limits per route yet; one setting covers them all.
+When Redis is away each process counts for itself, and when even that fails the request passes: a counter is
+no reason to leave a customer waiting. Deliberately no limits per route yet; one setting covers them all.
 """
 
 import time

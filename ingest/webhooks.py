@@ -71,13 +71,13 @@ class Receiver:
     def _route(self, request: WebhookRequest, path: str) -> tuple[Provider, str | None]:
         """Find the vendor by the path, or on the bare path by its looks; and the account the path names."""
         parts = [part for part in path.removeprefix(BASE_PATH).split("/") if part]
-        if len(parts) > 2:
-            raise NotFound("no such webhook address")
         if parts:
             provider = self._providers.get(parts[0])
             if provider is None:
                 raise NotFound("no such vendor")
-            return provider, parts[1] if len(parts) == 2 else None
+            if len(parts) > 2 + provider.secret_in_path:
+                raise NotFound("no such webhook address")
+            return provider, parts[1] if len(parts) > 1 else None
         for provider in self._providers.values():
             if provider.recognises(request):
                 return provider, None

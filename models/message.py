@@ -195,6 +195,8 @@ class Content:
     type: MessageType = MessageType.TEXT
     text: str | None = None
     media: Media | None = None
+    #: Further files of the same message, where a vendor puts several into one.
+    more_media: list[Media] | None = None
     location: Location | None = None
     contact: Contact | None = None
     contacts: list[Contact] | None = None

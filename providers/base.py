@@ -6,7 +6,7 @@ label follow from them (see docs/adding-a-provider.md).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar
@@ -94,6 +94,8 @@ class FormField:
     secret: bool = False
     required: bool = False
     help: str = ""
+    #: Brings a value into the form in which it is stored; None for what is no such value.
+    clean: Callable[[str], str | None] | None = None
 
 
 class Provider(ABC):
@@ -107,6 +109,8 @@ class Provider(ABC):
     form: ClassVar[tuple[FormField, ...]]
     #: The secret field that authenticates webhooks.
     webhook_secret_field: ClassVar[str] = "webhookSecret"
+    #: Whether a third segment of the path may hold that secret: …/<slug>/<account id>/<secret>.
+    secret_in_path: ClassVar[bool] = False
     #: Media types a webhook may have; others are answered 415.
     content_types: ClassVar[frozenset[str]] = frozenset({JSON})
     #: How long after a customer's message an agent may write freely; None where the vendor has no such window.

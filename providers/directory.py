@@ -75,8 +75,9 @@ class AccountDirectory:
         return self._snapshot.by_provider.get(provider.name, ())
 
     def named(self, provider: Provider, key: AccountKey) -> tuple[Account, ...]:
-        """The accounts a vendor means by one of its names."""
-        return self._snapshot.by_key.get((provider.name, key), ())
+        """The accounts a vendor means by one of its names; by a wider one where nobody has that."""
+        found = self._snapshot.by_key.get((provider.name, key), ())
+        return self.named(provider, key.wider) if not found and key.wider else found
 
     def candidates(
         self, provider: Provider, *, account_id: str | None, keys: Iterable[AccountKey]

@@ -19,6 +19,8 @@ class AccountKey:
 
     kind: str
     value: str
+    #: Whom to ask where nobody has this name: a number's whole account, say.
+    wider: "AccountKey | None" = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,8 @@ class Party:
     """A person or number on the other side, by whatever the vendor discloses.
 
     `phone` is E.164 with `+`; `user_id` a BSUID; `parent_user_id` a parent BSUID; `chat_id` ChatAPI's
-    `…@c.us` form. At least one of them is present in a party that can be answered.
+    `…@c.us` form (`…@lid` where the number is hidden, `…@g.us` for a group). At least one of them is present
+    in a party that can be answered.
     """
 
     phone: str | None = None
@@ -78,6 +81,8 @@ class MessageArrived(Event):
     context: Context | None = None
     referral: Referral | None = None
     group_id: str | None = None
+    #: For groups that are a chat of their own (`party` is the group): the member who wrote.
+    author: Party | None = None
     #: The business's own number as the vendor writes it, E.164 where it is one.
     business: str | None = None
 

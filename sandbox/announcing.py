@@ -28,7 +28,9 @@ class Greeting:
 
     def text(self) -> str:
         """Return the greeting as shown."""
-        filling = "Demo traffic is coming in; look at the chats it makes:" if self.demo else "Look at the chats:"
+        filling = (
+            "Demo traffic is coming in; look at the chats it makes:" if self.demo else "Look at the chats:"
+        )
         return (
             "\nHookline is up.\n\n"
             f"  API and docs   {self.url}/docs\n"
@@ -42,7 +44,7 @@ class Greeting:
 
 
 class Announcer(threading.Thread):
-    """Waits in the background until every process is ready, then calls `ready`, or `late` with the missing."""
+    """Waits in the background until all are ready, then calls `ready`, or `late` with the missing."""
 
     def __init__(
         self,

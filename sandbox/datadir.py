@@ -1,7 +1,7 @@
 """The directory of one `hookline up`: its lock, its keys, and the note by which other commands find it.
 
-Deliberately private: the directory and every file in it are for its owner only. Nothing here knows what the keys
-open or what the note's variables mean.
+Deliberately private: the directory and every file in it are for its owner only. Nothing here knows what the
+keys open or what the note's variables mean.
 """
 
 import fcntl
@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -39,8 +39,8 @@ class Keys:
     demo_app_secret: str
     demo_verify_token: str
     demo_access_token: str
-    #: The login token shown at each start; made once the database exists.
-    login_token: str = ""
+    #: Login tokens shown at each start, by the database they are for.
+    login_tokens: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return "Keys(…)"
@@ -96,7 +96,7 @@ class DataDir:
             return Keys(**json.loads(path.read_text()))
         except (OSError, ValueError, TypeError) as error:
             raise KeysDamagedError(
-                f"{path} is damaged ({error.__class__.__name__}): restore it, or start over with another --data"
+                f"{path} is damaged ({type(error).__name__}): restore it, or start over with another --data"
             ) from None
 
     def keep(self, keys: Keys) -> Keys:
@@ -104,9 +104,12 @@ class DataDir:
         self._write(KEYS_FILE, asdict(keys))
         return keys
 
-    def keep_login_token(self, token: str) -> Keys:
-        """Remember the login token among the keys."""
-        return self.keep(replace(self.keys(), login_token=token))
+    def login_token(self, database: str, create: Callable[[], str]) -> str:
+        """Return the kept login token for a database, creating it at the first start."""
+        keys = self.keys()
+        if database not in keys.login_tokens:
+            keys = self.keep(replace(keys, login_tokens={**keys.login_tokens, database: create()}))
+        return keys.login_tokens[database]
 
     @contextmanager
     def announced(self, *, environment: Mapping[str, str], url: str) -> Iterator[None]:

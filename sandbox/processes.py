@@ -1,8 +1,9 @@
-"""The processes of one machine: those of the Procfile and those only the sandbox has, run side by side by honcho.
+"""The processes of one machine, those of the Procfile and the sandbox's own, side by side in honcho.
 
-Deliberately no restarts: here a process that falls is news, and everything stops with its name on the last line.
+Deliberately no restarts: here a process that falls is news, and all stop with its name on the last line.
 """
 
+import os
 import shlex
 import signal
 import sys
@@ -31,9 +32,9 @@ class Process:
     ready_url: str
 
 
-def procfile_commands(path: Path = PROCFILE) -> dict[str, str]:
+def procfile_commands() -> dict[str, str]:
     """Return the production processes by name, as their commands."""
-    commands: dict[str, str] = parse_procfile(path.read_text()).processes
+    commands: dict[str, str] = parse_procfile(PROCFILE.read_text()).processes
     return dict(commands)
 
 
@@ -48,7 +49,13 @@ def tied(command: str) -> str:
     return f"exec {shlex.join(words)} $PPID {command}"
 
 
-class _TiedProcess(HonchoProcess):
+def stop_signals() -> list[signal.Signals]:
+    """Return the signals that ask us to stop; a closed terminal does not under nohup."""
+    hangup = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGINT, signal.SIGTERM, *hangup]
+
+
+class _TiedProcess(HonchoProcess):  # type: ignore[misc]
     """Honcho's watcher of one process; it dies with us, and its process with it."""
 
     def run(self, events: Any = None, ignore_signals: bool = False) -> None:  # noqa: FBT001, FBT002
@@ -69,6 +76,16 @@ class Crew(Manager):  # type: ignore[misc]
         for process in processes:
             self.add_process(process.name, tied(process.command), env=dict(process.environment))
 
+    def loop(self) -> None:
+        """Run all until one falls or we are asked to stop; nothing of theirs is left when this returns."""
+        # A closed terminal is a request to stop like any other, which honcho does not know.
+        if signal.SIGHUP in stop_signals():
+            signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        try:
+            super().loop()
+        finally:
+            self._end_watchers()
+
     def terminate(self) -> None:
         """Ask all processes to end; of those not yet started, see to it once they are."""
         self._asked = True
@@ -77,6 +94,13 @@ class Crew(Manager):  # type: ignore[misc]
         if not self._terminating and self.returncode not in _ASKED:
             self.fallen = self._first_fallen()
         super().terminate()
+
+    def _end_watchers(self) -> None:
+        """End what an error in the loop left; each process is tied to its watcher and ends with it."""
+        watchers = [process["process"] for process in self._processes.values() if "process" in process]
+        for watcher in watchers:
+            watcher.kill()
+            watcher.join()
 
     def _first_fallen(self) -> tuple[str, int] | None:
         ended = ((name, p["returncode"]) for name, p in self._processes.items() if "returncode" in p)

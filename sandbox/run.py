@@ -1,8 +1,10 @@
-"""`hookline up`: engines, every process of the Procfile, one front door and, on request, simulated vendors.
+"""`hookline up`: engines, every process of the Procfile, one front door and, on request, a simulated vendor.
 
-Composition only. Deliberately for one machine and one person: production runs the Procfile on engines of its own.
+Composition only. Deliberately for one machine and one person: production runs the Procfile on engines of its
+own.
 """
 
+import hashlib
 import os
 import shutil
 import signal
@@ -11,26 +13,27 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import click
 from dotenv import dotenv_values
 
 from runtime.errors import HooklineError
-from sandbox import demo
+from sandbox import demo, layout
 from sandbox.announcing import Announcer, Greeting
-from sandbox.datadir import DataDir, Keys
+from sandbox.datadir import DataDir
 from sandbox.engines import MongoEngine, ValkeyEngine
 from sandbox.engines.engine import Engine
-from sandbox.engines.ports import LOOPBACK, free_ports, is_free
-from sandbox.front import Front
-from sandbox.processes import Crew, Process, module_command, procfile_commands
-from sandbox.simulators.meta import settings as meta_settings
+from sandbox.engines.ports import LOOPBACK, is_free, remembered_port
+from sandbox.processes import Crew, Process, stop_signals
 
 #: Variables other commands need to work on the same data; they stand in the note of the data directory.
 SHARED = ("MONGODB_URI", "MONGODB_DATABASE", "REDIS_URL", "BROKER_URL", "ENCRYPTION_KEYS", "PUBLIC_URL")
-#: The engines by the variable that replaces each.
+#: Each engine by the variable that names one of your own instead.
 ENGINES: Mapping[str, tuple[str, type[Engine]]] = {
     "MONGODB_URI": ("mongo", MongoEngine),
     "REDIS_URL": ("valkey", ValkeyEngine),
 }
+#: Remembers where the simulated vendor listened, because the demo account has its address.
+META_PORT_FILE = "meta.port"
 
 
 class PortTakenError(HooklineError):
@@ -41,6 +44,10 @@ class ProcessFellError(HooklineError):
     """A process ended that should have gone on, or never became ready."""
 
 
+class _AskedToStop(BaseException):
+    """Ctrl-C, SIGTERM or a closed terminal while we start; no error, and nobody may swallow it."""
+
+
 def run_up(data: Path, *, port: int, with_demo: bool) -> int:
     """Run everything until asked to stop; return the exit code.
 
@@ -48,51 +55,126 @@ def run_up(data: Path, *, port: int, with_demo: bool) -> int:
         HooklineError: it cannot start, or a process fell; the message is for the person at the terminal.
     """
     directory = DataDir(data)
-    with ExitStack() as stack:
-        stack.enter_context(_orderly_stop())
-        stack.enter_context(directory.lock())
-        if not is_free(port):
-            raise PortTakenError(f"port {port} is taken on {LOOPBACK}: choose another with --port")
-        environment = _environment(directory, port=port)
-        environment |= stack.enter_context(_engines(directory, environment))
-        note = {name: environment[name] for name in SHARED if name in environment}
-        stack.enter_context(directory.announced(environment=note, url=environment["PUBLIC_URL"]))
-        _run(_House(directory, environment, port=port, with_demo=with_demo))
+    try:
+        with _stop_signals(), directory.lock():
+            _run_locked(directory, port=port, with_demo=with_demo)
+    except _AskedToStop:
+        pass
     return 0
 
 
-class _House:
-    """The processes of this run and what they were given."""
+def _run_locked(directory: DataDir, *, port: int, with_demo: bool) -> None:
+    if not is_free(port):
+        raise PortTakenError(f"port {port} is taken on {LOOPBACK}: choose another with --port")
+    ports = layout.choose_ports(port, meta=remembered_port(directory.path / META_PORT_FILE))
+    with ExitStack() as stack:
+        environment = _environment(directory, port=port)
+        embedded = _start_engines(directory, environment, stack)
+        environment |= embedded
+        note = {name: environment[name] for name in SHARED if name in environment}
+        url = environment["PUBLIC_URL"]
+        stack.enter_context(directory.announced(environment=note, url=url))
+        token = directory.login_token(
+            _database_key(environment, embedded), lambda: demo.login_token(environment)
+        )
+        processes = _processes(directory, environment, ports, with_demo=with_demo)
+        greeting = Greeting(url=url, token=token, data=str(directory.path), demo=with_demo)
+        _run_crew(processes, greeting)
 
-    def __init__(
-        self, directory: DataDir, environment: Mapping[str, str], *, port: int, with_demo: bool
-    ) -> None:
-        self.directory = directory
-        self.url = f"http://{LOOPBACK}:{port}"
-        self.with_demo = with_demo
-        self._environment = dict(environment)
-        self._port = port
-        names = ("ingest", "api", "worker", "clock", "realtime", "meta")
-        self._ports = dict(zip(names, free_ports(len(names)), strict=True))
-        self.token = self._login_token()
 
-    def processes(self) -> list[Process]:
-        """Return every process to run."""
-        simulators = [self._meta_simulator()] if self.with_demo else []
-        return [*self._production(), self._front(), *simulators]
+def _environment(directory: DataDir, *, port: int) -> dict[str, str]:
+    """Return what all processes are told: our choices, yours above them, and what must be so."""
+    given = {name: value for name, value in {**dotenv_values(".env"), **os.environ}.items() if value}
+    metrics = directory.path / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics = directory.room("metrics")
+    chosen = {
+        "MONGODB_DATABASE": "hookline",
+        "ENCRYPTION_KEYS": directory.keys().encryption_keys,
+        "PUBLIC_URL": f"http://{LOOPBACK}:{port}",
+        "LOG_FORMAT": "console",
+    }
+    fixed = {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), given.get("PATH", os.defpath)]),
+        "PYTHONUNBUFFERED": "1",
+        # Both before Python starts, or the workers' metrics stay empty.
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        "dramatiq_prom_db": str(metrics),
+    }
+    return chosen | given | fixed
 
-    def _production(self) -> list[Process]:
-        return [
-            Process(
-                name=name,
-                command=command,
-                environment=self._environment | self._binds(name),
-                ready_url=f"http://{LOOPBACK}:{self._ports[name]}/{READINESS.get(name, 'readyz')}",
-            )
-            for name, command in procfile_commands().items()
-        ]
 
-    def _binds(self, name: str) -> dict[str, str]:
-        bind = f"{LOOPBACK}:{self._ports[name]}"
-        variable = f"{name.upper()}_BIND"
-        return {variable: bind} if name in SERVERS else {"METRICS_BIND": bind}
+def _start_engines(directory: DataDir, environment: Mapping[str, str], stack: ExitStack) -> dict[str, str]:
+    """Start the engines nobody replaced; they are stopped after everything else."""
+    uris = {}
+    for variable, (room, engine_class) in ENGINES.items():
+        if variable not in environment:
+            engine = engine_class(directory.room(room))
+            stack.callback(engine.stop)
+            uris[variable] = engine.start()
+            click.echo(f"{engine.name} runs on {uris[variable]}")
+    return uris
+
+
+def _database_key(environment: Mapping[str, str], embedded: Mapping[str, str]) -> str:
+    """Name the database a login token is for; the embedded one keeps its name when its port changes."""
+    uri = "embedded" if "MONGODB_URI" in embedded else environment["MONGODB_URI"]
+    return hashlib.sha256(f"{uri} {environment['MONGODB_DATABASE']}".encode()).hexdigest()[:16]
+
+
+def _processes(
+    directory: DataDir, environment: Mapping[str, str], ports: layout.Ports, *, with_demo: bool
+) -> list[Process]:
+    processes = [*layout.production(ports, environment), layout.front(ports, directory.room("front"))]
+    if with_demo:
+        keys = directory.keys()
+        config_id = demo.account(keys, api_url=layout.meta_url(ports), environment=environment)
+        (directory.path / META_PORT_FILE).write_text(f"{ports.meta}\n")
+        processes.append(layout.meta_simulator(ports, keys, config_id=config_id, environment=environment))
+    return processes
+
+
+def _run_crew(processes: list[Process], greeting: Greeting) -> None:
+    missing: list[str] = []
+
+    def late(names: list[str]) -> None:
+        missing.extend(names)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    announcer = Announcer(
+        {process.name: process.ready_url for process in processes},
+        ready=lambda: click.echo(greeting.text()),
+        late=late,
+    )
+    crew = Crew(processes, started=announcer.start)
+    try:
+        crew.loop()
+    finally:
+        _ignore_stop_signals()
+        announcer.cancel()
+    if missing:
+        raise ProcessFellError(f"not ready in time: {', '.join(missing)}; see the lines above")
+    if crew.fallen:
+        name, code = crew.fallen
+        raise ProcessFellError(f"{name} ended with exit code {code}; see its lines above")
+
+
+@contextmanager
+def _stop_signals() -> Iterator[None]:
+    """Turn the first request to stop into an exception, and ignore more of them while we clean up."""
+
+    def stop(*_: object) -> None:
+        _ignore_stop_signals()
+        raise _AskedToStop
+
+    former = {number: signal.signal(number, stop) for number in stop_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _ignore_stop_signals() -> None:
+    for number in stop_signals():
+        signal.signal(number, signal.SIG_IGN)

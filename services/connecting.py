@@ -37,7 +37,7 @@ class Connecting:
         Raises:
             Invalid: a required value is missing, or one is not of this vendor.
         """
-        given = {field: value for field, value in values.items() if value}
+        given = _cleaned(provider, {field: value for field, value in values.items() if value})
         _check(provider, given)
         config = WhatsAppConfig(id=new_id("cfg"), provider=provider.name, name=name)
         for form_field in provider.form:
@@ -125,6 +125,19 @@ def described(config: WhatsAppConfig, provider: Provider) -> dict[str, object]:
         elif value is not None:
             shown[form_field.name] = value
     return shown
+
+
+def _cleaned(provider: Provider, given: Mapping[str, str]) -> dict[str, str]:
+    """Bring values into the form in which they are stored.
+
+    Raises:
+        Invalid: one is not what its field is for.
+    """
+    clean = {f.name: f.clean for f in provider.form if f.clean and f.name in given}
+    found = {name: make(given[name]) for name, make in clean.items()}
+    if wrong := {f.name: [f"{f.flag} is not valid"] for f in provider.form if found.get(f.name, "") is None}:
+        raise Invalid("; ".join(message for messages in wrong.values() for message in messages), fields=wrong)
+    return {**given, **{name: value for name, value in found.items() if value is not None}}
 
 
 def _check(provider: Provider, given: Mapping[str, str]) -> None:

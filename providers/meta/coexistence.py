@@ -60,14 +60,12 @@ def _sender(item: dict[str, Any]) -> Address:
 
 def read_history(change: Change, item: dict[str, Any], path: str) -> list[Event]:
     """Read a chunk: a word on how far the sync got, then every message of every thread."""
-    events: list[Event] = []
-    if "threads" in item or "metadata" in item or "errors" not in item:
-        events.append(_progress(change, item, path))
-    events += read_each(change, "history_errors", item.get("errors"), f"{path}.errors", _refused)
-    return events + read_each(change, "threads", item.get("threads"), f"{path}.threads", _read_thread)
+    refused = read_each(change, "history_errors", item.get("errors"), f"{path}.errors", _refused)
+    told = [] if refused and item.keys() == {"errors"} else [_progress(change, item, path)]
+    return told + refused + read_each(change, "threads", item.get("threads"), f"{path}.threads", _read_thread)
 
 
-def _progress(change: Change, item: dict[str, Any], path: str) -> AccountChanged:
+def _progress(change: Change, item: dict[str, Any], path: str) -> Event:
     chunk = wire.storable(wire.mapping(item.get("metadata")))
     place = ":".join(wire.text(chunk.get(name)) or "" for name in ("phase", "chunk_order", "progress"))
     return AccountChanged(

@@ -19,7 +19,7 @@ from sandbox.engines.errors import EngineStartError, MissingLibraryError, loader
 from sandbox.engines.leash import leashed
 from sandbox.engines.log import EngineLog
 from sandbox.engines.pidfile import PidFile
-from sandbox.engines.ports import free_port, is_free, is_listening
+from sandbox.engines.ports import free_ports, is_listening, remembered_port
 
 #: Time an engine gets from its start to its first answer (recovery after a crash included).
 START_PATIENCE = timedelta(seconds=60)
@@ -120,11 +120,8 @@ class Engine(ABC):
         raise EngineStartError(self.name, "other programs took every port it tried", self._log.last_lines())
 
     def _candidate_ports(self) -> list[int]:
-        remembered: list[int] = []
-        with suppress(OSError, ValueError):
-            port = int(self._port_file.read_text())
-            remembered = [port] if is_free(port) else []
-        return remembered + [free_port() for _ in range(PORT_ATTEMPTS)]
+        remembered = remembered_port(self._port_file)
+        return [*([remembered] if remembered else []), *free_ports(PORT_ATTEMPTS)]
 
     def _launch(self, port: int) -> bool:
         """Start on one port; False when somebody else took it meanwhile."""

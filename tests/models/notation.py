@@ -84,7 +84,7 @@ def inner_types(cls: type) -> Iterator[Any]:
 
 def parts_of(classes: Iterable[type]) -> set[type]:
     """The dataclasses inside entities, through and through."""
-    found: set[type] = {one for cls in classes for one in inner_types(cls) if dataclasses.is_dataclass(one)}
+    found = {one for cls in classes for one in inner_types(cls) if hasattr(one, "__dataclass_fields__")}
     return found | parts_of(found) if found else found
 
 

@@ -24,7 +24,7 @@ from sandbox.engines import (
 )
 from sandbox.engines.engine import Engine
 from sandbox.engines.pidfile import PidFile, command_line
-from tests.support.waiting import wait_until
+from tests.support.waiting import until
 
 MAJORITY = WriteConcern("majority", j=True)
 
@@ -160,7 +160,7 @@ def test_a_port_lost_between_looking_and_starting_is_no_error(
     with socket.create_server(("127.0.0.1", 0)) as rival:
         taken: int = rival.getsockname()[1]
         # The look said "free", the rival came first: the remembered port is taken when the engine binds.
-        monkeypatch.setattr("sandbox.engines.engine.is_free", lambda port: True)
+        monkeypatch.setattr("sandbox.engines.ports.is_free", lambda port: True)
         (tmp_path / "engine").mkdir()
         (tmp_path / "engine" / f"{engine.name}.port").write_text(str(taken))
         assert f":{taken}/" not in engine.start()
@@ -187,7 +187,7 @@ def test_no_engine_outlives_an_owner_killed_with_9(tmp_path: Path) -> None:
         assert len(pids) == 2
         assert not any(is_gone(pid) for pid in pids)
         owner.send_signal(signal.SIGKILL)
-        wait_until(lambda: all(is_gone(pid) for pid in pids), what="both engines' end")
+        until(lambda: all(is_gone(pid) for pid in pids), seconds=10, what="both engines' end")
 
 
 def test_a_stale_engine_of_a_former_run_is_stopped_first(tmp_path: Path, kept: list[Engine]) -> None:

@@ -18,7 +18,7 @@ import requests
 from sandbox.engines.binaries import wheel_binary
 from sandbox.engines.ports import free_port, is_listening
 from sandbox.front import CADDYFILE, PROGRAM, WHEEL, Front
-from tests.support.waiting import wait_until
+from tests.support.waiting import until
 
 WEBHOOKS = "/api/whatsapp/webhooks"
 
@@ -88,10 +88,15 @@ def running(front: Front, **environment: str) -> Iterator[Path]:
     log = front.data_dir.parent / f"front-{front.port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            front.command(), env={**front.environment(), **environment}, stderr=output, stdout=output
+            ["/bin/sh", "-c", f"exec {front.command()}"],
+            env={**front.environment(), **environment},
+            stderr=output,
+            stdout=output,
         )
     try:
-        wait_until(lambda: is_listening(front.port) or process.poll() is not None, what="the front door")
+        until(
+            lambda: is_listening(front.port) or process.poll() is not None, seconds=10, what="the front door"
+        )
         assert process.poll() is None, log.read_text()
         yield log
     finally:
@@ -205,7 +210,7 @@ def test_a_process_that_dies_in_mid_answer_is_logged_without_secrets(
                 headers={"X-Hub-Signature-256": "canary-signature"},
                 timeout=5,
             )
-        wait_until(lambda: "aborting" in log.read_text(), what="the log of the failure")
+        until(lambda: "aborting" in log.read_text(), seconds=10, what="the log of the failure")
     assert "canary" not in log.read_text()
 
 

@@ -1,16 +1,24 @@
-"""Wait for a condition instead of sleeping and hoping; deliberately knows nothing of what is waited for."""
+"""Waiting for a condition instead of sleeping, with a clear word on what did not happen.
+
+Deliberately the only place of the tests that sleeps.
+"""
 
 import time
 from collections.abc import Callable
 
 #: Seconds between two looks.
-POLL = 0.02
+POLL = 0.05
 
 
-def wait_until(condition: Callable[[], object], *, seconds: float = 10.0, what: str = "it") -> None:
-    """Return once `condition()` is true; fail the test when it never is."""
-    deadline = time.monotonic() + seconds
+def until(condition: Callable[[], object], *, seconds: float, what: str) -> float:
+    """Wait until the condition holds; return how long (s) that took.
+
+    Raises:
+        AssertionError: it did not hold in time.
+    """
+    began = time.monotonic()
     while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come true in {seconds} s")
+        if time.monotonic() - began > seconds:
+            raise AssertionError(f"waited {seconds} s in vain for {what}")
         time.sleep(POLL)
+    return time.monotonic() - began

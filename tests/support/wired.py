@@ -46,6 +46,10 @@ class Wired(Services):
     def store_webhook(self, body: bytes, *, config: WhatsAppConfig | None = None, moved: float = 0.001) -> str:
         """Store a delivery as the receiver does and return its id; each is received a little later than the last."""
         self.clock_hand.move(timedelta(seconds=moved))
+        return self.store_webhook_now(body, config=config)
+
+    def store_webhook_now(self, body: bytes, *, config: WhatsAppConfig | None = None) -> str:
+        """Store a delivery as received at this moment."""
         config = config or self.account
         row = intake_row(
             provider=config.provider,

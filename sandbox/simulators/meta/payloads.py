@@ -1,0 +1,153 @@
+"""The shapes of Meta's webhook (documentation: "messages webhook reference", "smb_message_echoes").
+
+Pure builders. Deliberately without `url` in media: the demo never sends anybody to a real host.
+"""
+
+import base64
+import hashlib
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.simulators.meta.cast import Person, Step
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Business:
+    """The business account the webhooks are for."""
+
+    phone_number_id: str
+    business_account_id: str
+    display_phone_number: str
+
+
+def envelope(business: Business, changes: Sequence[Json]) -> Json:
+    """Return the whole body."""
+    entry = {"id": business.business_account_id, "changes": list(changes)}
+    return {"object": "whatsapp_business_account", "entry": [entry]}
+
+
+def change(business: Business, person: Person, lists: Mapping[str, Sequence[Json]]) -> Json:
+    """Return one change: `lists` are messages, statuses or message_echoes."""
+    metadata = {
+        "display_phone_number": business.display_phone_number,
+        "phone_number_id": business.phone_number_id,
+    }
+    contact = {"profile": {"name": person.name}, "wa_id": person.number, "user_id": person.user_id}
+    value = {"messaging_product": "whatsapp", "metadata": metadata, "contacts": [contact], **lists}
+    return {"value": value, "field": "smb_message_echoes" if "message_echoes" in lists else "messages"}
+
+
+def message_id(person: Person, chance: random.Random, *, outbound: bool) -> str:
+    """Return a fresh wamid in the usual shape: opaque, but it looks like one."""
+    tail = f"{chance.getrandbits(80):020X}".encode()
+    marks = b"\x15\x02\x00\x11\x18\x14" if outbound else b"\x15\x02\x00\x12\x18\x14"
+    raw = b"\x1c\x18" + bytes([len(person.number)]) + person.number.encode() + marks + tail + b"\x00"
+    return "wamid." + base64.b64encode(raw).decode()
+
+
+def media_content(media_id: str) -> bytes:
+    """Return the bytes a media id stands for, the same at any time."""
+    return f"demo media {media_id}\n".encode() * 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What a message is made of: the step, the message it refers to, and the dice."""
+
+    step: Step
+    refers_to: str | None
+    business: Business
+    chance: random.Random
+
+    def context(self) -> Json:
+        """Return the reference to the message this one answers, if there is one."""
+        if self.refers_to is None:
+            return {}
+        return {"context": {"from": self.business.display_phone_number, "id": self.refers_to}}
+
+
+def _text(turn: Turn) -> Json:
+    return {"type": "text", "text": {"body": turn.step.words}}
+
+
+def _media(turn: Turn, mime_type: str) -> Json:
+    media_id = str(turn.chance.randrange(10**15, 10**16))
+    digest = base64.b64encode(hashlib.sha256(media_content(media_id)).digest()).decode()
+    return {"mime_type": mime_type, "sha256": digest, "id": media_id}
+
+
+def _image(turn: Turn) -> Json:
+    caption = {"caption": turn.step.words} if turn.step.words else {}
+    return {"type": "image", "image": {**caption, **_media(turn, "image/jpeg")}}
+
+
+def _voice(turn: Turn) -> Json:
+    return {"type": "audio", "audio": {**_media(turn, "audio/ogg; codecs=opus"), "voice": True}}
+
+
+def _location(turn: Turn) -> Json:
+    pin = {
+        "latitude": round(54.48 + turn.chance.random() / 50, 6),
+        "longitude": round(-0.62 + turn.chance.random() / 50, 6),
+    }
+    name = {"name": turn.step.words, "address": "Harbour Row"} if turn.step.words else {}
+    return {"type": "location", "location": {**pin, **name}}
+
+
+def _button(turn: Turn) -> Json:
+    reply = {"id": turn.step.words.lower().replace(" ", "-"), "title": turn.step.words}
+    return {
+        **turn.context(),
+        "type": "interactive",
+        "interactive": {"type": "button_reply", "button_reply": reply},
+    }
+
+
+def _reaction(turn: Turn) -> Json:
+    return {"type": "reaction", "reaction": {"message_id": turn.refers_to, "emoji": turn.step.words}}
+
+
+#: Kind of a step to the part of the message that carries it.
+CONTENT: Mapping[str, Callable[[Turn], Json]] = {
+    "text": _text,
+    "image": _image,
+    "voice": _voice,
+    "location": _location,
+    "button": _button,
+    "reaction": _reaction,
+}
+
+
+def inbound(person: Person, turn: Turn, *, wamid: str, at: int) -> Json:
+    """Return an item of `messages`."""
+    sender = {"from": person.number, "from_user_id": person.user_id}
+    return {**sender, "id": wamid, "timestamp": str(at), **CONTENT[turn.step.kind](turn)}
+
+
+def echo(person: Person, turn: Turn, *, wamid: str, at: int) -> Json:
+    """Return an item of `message_echoes`: what the team wrote in the phone app."""
+    ends = {"from": turn.business.display_phone_number, "to": person.number, "to_user_id": person.user_id}
+    return {**ends, "id": wamid, "timestamp": str(at), **CONTENT[turn.step.kind](turn)}
+
+
+def status(person: Person, wamid: str, state: str, *, at: int) -> Json:
+    """Return an item of `statuses`."""
+    item: Json = {
+        "id": wamid,
+        "status": state,
+        "timestamp": str(at),
+        "recipient_id": person.number,
+        "recipient_user_id": person.user_id,
+    }
+    if state != "read":
+        item["pricing"] = {
+            "billable": False,
+            "pricing_model": "PMP",
+            "type": "free_customer_service",
+            "category": "service",
+        }
+    return item

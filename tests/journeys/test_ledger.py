@@ -1,0 +1,199 @@
+"""Every acknowledged message is in its chat exactly once, whatever is killed, emptied or stopped on the way.
+
+Each fault is struck under load; after it the account must balance within the promised time. The last tests are the
+controls: with the remedy taken away the same account does not balance.
+"""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.support import meta_webhooks as meta
+from tests.support.ledger import Ledger, Vendor
+from tests.support.system import System, running
+from tests.support.waiting import until
+
+#: Seconds from the end of a fault until every acknowledged message must be in its chat.
+RECOVERY = 30
+#: Leases short enough that a killed worker's rows come back within the promised time.
+SETTINGS = {"LEASE_SECONDS": "5", "SWEEP_AFTER_SECONDS": "2"}
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    with running(tmp_path, **SETTINGS) as system:
+        yield system
+
+
+def balanced(system: System, ledger: Ledger) -> bool:
+    return ledger.account(system.store.database).balanced
+
+
+def assert_balances(system: System, ledger: Ledger) -> float:
+    """Wait for the account to balance; say what is amiss if it does not."""
+    try:
+        return until(lambda: balanced(system, ledger), seconds=RECOVERY, what="the account to balance")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {ledger.account(system.store.database)}") from None
+
+
+def test_workers_killed_in_mid_batch(system: System) -> None:
+    url = system.start_receiver()
+    system.start("clock")
+    workers = [system.start("worker"), system.start("worker")]
+    with Vendor(url) as vendor:
+        until(lambda: vendor.sent(300), seconds=60, what="load")
+        for round_ in range(1, 4):
+            in_work = {"status": "processing"}
+            until(lambda: system.store.webhookevents.find_one(in_work), seconds=20, what="a batch in work")
+            for worker in workers:
+                worker.kill()
+            workers = [system.start("worker"), system.start("worker")]
+            target = len(vendor.ledger.acknowledged) + 200
+            until(lambda: vendor.sent(target), seconds=60, what=f"more load after round {round_}")  # noqa: B023
+
+    assert_balances(system, vendor.ledger)
+
+
+def test_the_queue_flushed_under_load(system: System) -> None:
+    url = system.start_receiver()
+    system.start("clock")
+    system.start("worker")
+    client = redis.Redis.from_url(system.valkey.uri)
+    with Vendor(url) as vendor:
+        for count in (200, 400, 600):
+            until(lambda: vendor.sent(count), seconds=60, what="load")  # noqa: B023
+            client.flushall()
+
+    assert_balances(system, vendor.ledger)
+
+
+def stop_the_queue_under_load(system: System, seconds: float) -> None:
+    url = system.start_receiver()
+    system.start("clock")
+    worker = system.start("worker")
+    with Vendor(url) as vendor:
+        until(lambda: vendor.sent(200), seconds=60, what="load")
+        system.valkey.kill()
+        before = len(vendor.ledger.acknowledged)
+        stopped = until_passed(seconds)
+        assert stopped >= seconds
+        during = len(vendor.ledger.acknowledged) - before
+        system.valkey.start()
+        until(lambda: vendor.sent(before + during + 200), seconds=60, what="load after the stop")
+
+    assert during > 20 * seconds, "the receiver must not depend on the queue"
+    assert not vendor.ledger.refused
+    assert_balances(system, vendor.ledger)
+    assert worker.alive
+
+
+def until_passed(seconds: float) -> float:
+    """Let the fault last: here time itself is the condition."""
+    import time
+
+    end = time.monotonic() + seconds
+    return until(lambda: time.monotonic() >= end, seconds=seconds + 5, what="time to pass")
+
+
+def test_the_queue_stopped_for_a_moment_under_load(system: System) -> None:
+    stop_the_queue_under_load(system, 5)
+
+
+@pytest.mark.fault
+@pytest.mark.timeout(240)
+def test_the_queue_stopped_for_thirty_seconds_under_load(system: System) -> None:
+    stop_the_queue_under_load(system, 30)
+
+
+def test_a_receiver_killed_under_load(system: System) -> None:
+    urls = [system.start_receiver(), system.start_receiver()]
+    system.start("clock")
+    system.start("worker")
+    with Vendor(*urls) as vendor:
+        until(lambda: vendor.sent(200), seconds=60, what="load")
+        system.processes[0].kill()
+        until(lambda: vendor.sent(500), seconds=60, what="load on the other receiver")
+
+    assert_balances(system, vendor.ledger)
+
+
+def test_the_database_stopped_is_503_and_never_a_200_that_is_not_durable(system: System) -> None:
+    url = system.start_receiver()
+    system.start("clock")
+    system.start("worker")
+    with Vendor(url) as vendor:
+        until(lambda: vendor.sent(200), seconds=60, what="load")
+        system.mongo.kill()
+        until(lambda: vendor.ledger.refused[503], seconds=20, what="a 503")
+        system.mongo.start()
+        target = len(vendor.ledger.acknowledged) + 200
+        until(lambda: vendor.sent(target), seconds=60, what="load after the restart")
+
+    assert set(vendor.ledger.refused) == {503}
+    assert_balances(system, vendor.ledger)
+
+
+def test_a_worker_told_to_stop_leaves_nothing_undone(system: System) -> None:
+    url = system.start_receiver()
+    worker = system.start("worker")
+    with Vendor(url) as vendor:
+        until(lambda: vendor.sent(300), seconds=60, what="load")
+        until(lambda: "worker_started" in worker.said(), seconds=30, what="the worker to work")
+        assert worker.stop() == 0, worker.said()
+    system.start("worker")
+    system.start("clock")
+
+    assert_balances(system, vendor.ledger)
+
+
+def test_control_without_the_sweep_a_flushed_queue_strands_messages(system: System) -> None:
+    """No clock runs, so nothing rings again for what the queue forgot."""
+    url = system.start_receiver()
+    with Vendor(url) as vendor:
+        until(lambda: vendor.sent(100), seconds=60, what="load")
+    redis.Redis.from_url(system.valkey.uri).flushall()
+    system.start("worker")
+
+    with pytest.raises(AssertionError, match="in vain"):
+        until(lambda: balanced(system, vendor.ledger), seconds=8, what="the account to balance")
+    assert vendor.ledger.account(system.store.database).missing
+
+
+def test_control_without_the_unique_index_the_oracle_sees_doubles(system: System) -> None:
+    system.store.messages.drop_indexes()
+    row = {"providerMessageId": "wamid.X", "configId": "cfg_x"}
+    system.store.messages.insert_many([{**row, "id": "a"}, {**row, "id": "b"}])
+
+    assert Ledger({"wamid.X": ""}).account(system.store.database).doubled == {"wamid.X"}
+
+
+def test_control_a_killed_workers_rows_stay_in_its_hands_without_the_sweep(system: System) -> None:
+    event_id = system.services.store_webhook_now(meta.envelope(meta.text(message_id="wamid.HELD")))
+    system.start("worker")
+    until(lambda: system.store.webhookevents.find_one({"id": event_id}), seconds=5, what="the row")
+    now = system.services.clock.now()
+    assert system.services.events.claim([event_id], now=now, until=now)
+
+    with pytest.raises(AssertionError, match="in vain"):
+        until(lambda: system.store.messages.find_one({"providerMessageId": "wamid.HELD"}), seconds=4, what="the message")
+
+    system.start("clock")
+    until(lambda: system.store.messages.find_one({"providerMessageId": "wamid.HELD"}), seconds=RECOVERY, what="the message")
+
+
+def test_two_workers_paused_beyond_their_lease_change_nothing_twice(system: System) -> None:
+    url = system.start_receiver()
+    system.start("clock")
+    workers = [system.start("worker"), system.start("worker")]
+    with Vendor(url) as vendor:
+        until(lambda: vendor.sent(300), seconds=60, what="load")
+        until(lambda: system.store.webhookevents.find_one({"status": "processing"}), seconds=20, what="a batch in work")
+        workers[0].send(signal.SIGSTOP)
+        until_passed(7)
+        workers[0].send(signal.SIGCONT)
+
+    assert_balances(system, vendor.ledger)
