@@ -67,6 +67,7 @@ class Traffic:
         self._random = random.Random(seed)
         self._nonce = secrets.token_bytes(6)
         self._made = 0
+        self._last_id = ""
         self._began = int(time.time()) - BEGAN_BEFORE_S
         self._sent: list[tuple[int, str]] = []
         self._reports: Iterator[tuple[int, str, str]] = iter(())
@@ -89,6 +90,11 @@ class Traffic:
         for kind in kinds:
             target = next(targets, None) if kind == "reaction" else None
             yield self._reaction(*target) if target else makers.get(kind, self._any_text)()
+
+    def watched(self) -> tuple[bytes, str]:
+        """Make a text of the first customer, and tell its id."""
+        body = self._text(0)
+        return body, self._last_id
 
     def _reported(self) -> Iterator[tuple[int, str, str]]:
         """Order the reports of all messages at random within a moving window, so that some come before their turn."""
@@ -154,7 +160,8 @@ class Traffic:
     def _next_id(self, customer: int) -> str:
         self._made += 1
         name = phone(customer).encode() + b"\x15\x02\x00\x12\x18" + self._nonce + self._made.to_bytes(6, "big")
-        return f"wamid.{base64.b64encode(name).decode()}"
+        self._last_id = f"wamid.{base64.b64encode(name).decode()}"
+        return self._last_id
 
     def _now(self) -> str:
         return str(self._began + self._made // PER_SECOND)

@@ -105,6 +105,7 @@ class Chat:
     customer_info: CustomerInfo | None = None
     #: The ad or post that opened the chat: the first touch is kept.
     referral: Referral | None = None
+    referral_at: datetime | None = None
 
     #: The vendor's time of the customer's newest message.
     last_inbound_at: datetime | None = None
@@ -112,6 +113,8 @@ class Chat:
     window_expires_at: datetime | None = None
     #: Since when the customer waits for an answer; absent when nobody waits.
     waiting_since: datetime | None = None
+    #: The vendor's time of the newest message that moved the response clock.
+    last_turn_at: datetime | None = None
     first_response_at: datetime | None = None
     resolved_at: datetime | None = None
     reopened_at: datetime | None = None

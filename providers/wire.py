@@ -24,6 +24,8 @@ MAX_DEPTH: Final = 64
 ODD_DEPTH: Final = 256
 #: The whole numbers a document can hold (64 bits, signed).
 INT64: Final = range(-(2**63), 2**63)
+#: Characters of the longest of them.
+INT64_LENGTH: Final = 20
 #: Stands for what could not be kept: half a surrogate pair, a NUL in a key.
 REPLACEMENT: Final = "\ufffd"
 #: Unix times that can be meant, in seconds: 2009 (when WhatsApp began) up to 2100.
@@ -93,7 +95,7 @@ def _nested_beyond(document: str, limit: int) -> bool:
 
 
 def _whole(digits: str) -> int | str:
-    return int(digits) if len(digits) < 20 else digits
+    return int(digits) if len(digits) <= INT64_LENGTH else digits
 
 
 def storable(value: object, depth: int = MAX_DEPTH) -> Any:

@@ -9,12 +9,14 @@ from typing import Any, Final
 
 import redis
 from pymongo import MongoClient
+from pymongo.errors import ConfigurationError
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from runtime.crypto import Secret
+from runtime.errors import SettingsError
 
 #: How long a call may look for a usable MongoDB server (ms): longer than an election's usual 2 s, shorter than a vendor's patience.
 SERVER_SELECTION_MS: Final = 5_000
@@ -25,18 +27,27 @@ RING_BUDGET_S: Final = 0.05
 
 
 def connect_mongo(uri: Secret, *, application: str, pool: int = 50) -> "MongoClient[dict[str, Any]]":
-    """Open a MongoDB client: retryable writes, zlib-free, times in aware UTC."""
-    return MongoClient(
-        uri.reveal(),
-        appname=f"hookline-{application}",
-        tz_aware=True,
-        tzinfo=UTC,
-        retryWrites=True,
-        maxPoolSize=pool,
-        serverSelectionTimeoutMS=SERVER_SELECTION_MS,
-        socketTimeoutMS=SOCKET_TIMEOUT_MS,
-        connectTimeoutMS=SERVER_SELECTION_MS,
-    )
+    """Open a MongoDB client: retryable writes, zlib-free, times in aware UTC.
+
+    Raises:
+        SettingsError: the driver cannot make sense of the address.
+    """
+    try:
+        return MongoClient(
+            uri.reveal(),
+            appname=f"hookline-{application}",
+            tz_aware=True,
+            tzinfo=UTC,
+            retryWrites=True,
+            maxPoolSize=pool,
+            serverSelectionTimeoutMS=SERVER_SELECTION_MS,
+            socketTimeoutMS=SOCKET_TIMEOUT_MS,
+            connectTimeoutMS=SERVER_SELECTION_MS,
+        )
+    except (ConfigurationError, ValueError) as error:
+        # The driver's own words may quote the address, and with it the password.
+        hint = "check hosts, options, and that user and password are percent-encoded"
+        raise SettingsError(f"MONGODB_URI: the driver cannot use it ({type(error).__name__}); {hint}") from None
 
 
 def mongo_time(client: "MongoClient[dict[str, Any]]") -> Callable[[], datetime]:

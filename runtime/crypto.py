@@ -81,11 +81,11 @@ class KeyRing:
         """
         try:
             sealed_for, value = json.loads(self._ring.decrypt(token.encode()))
-        except (InvalidToken, ValueError) as error:
+        except (InvalidToken, ValueError, TypeError) as error:
             raise CryptoError(f"cannot open the secret of {context}: no key of the ring fits") from error
         if not hmac.compare_digest(str(sealed_for).encode(), context.encode()):
             raise CryptoError(f"the secret of {context} was sealed for another place")
-        return Secret(value)
+        return Secret(str(value))
 
     def reseal(self, token: str, *, context: str) -> str:
         """Encrypt under the newest key what an older one sealed."""

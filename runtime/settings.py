@@ -6,6 +6,7 @@ Deliberately no defaults for what must be chosen (database, keys) and no setting
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -69,6 +70,8 @@ class Settings:
         return KeyRing([key.reveal() for key in self.encryption_keys])
 
 
+#: The longest duration that may be set; beyond it dates would run out.
+LONGEST: Final = timedelta(days=36_500)
 #: Durations and the unit in which their variable is written, e.g. LEASE_SECONDS.
 DURATIONS: Final = {
     "intake_timeout": "seconds",
@@ -105,9 +108,10 @@ def use_running(directory: Path) -> None:
     """
     try:
         environment = json.loads((directory / RUN_FILE).read_text())["environment"]
-    except (OSError, ValueError, KeyError) as error:
+        told = {str(name): str(value) for name, value in environment.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(f"--data {directory}: no `hookline up --data {directory}` is running") from error
-    os.environ.update({str(name): str(value) for name, value in environment.items()})
+    os.environ.update(told)
 
 
 def variable_names() -> list[str]:
@@ -119,23 +123,28 @@ def variable_names() -> list[str]:
 class _Environment(Env):
     """An environment in which an empty value is an unset one, as in a copied `.env.example`."""
 
+    def slugs_overridden(self) -> list[str]:
+        """Name the vendors whose host is replaced: META_API_URL stands for `meta`."""
+        names = {*os.environ, *self._environ}
+        return sorted(name.removesuffix("_API_URL").lower() for name in names if name.endswith("_API_URL"))
+
     def _get_value(self, env_key: str, default: Any) -> Any:
         return os.environ.get(env_key) or self._environ.get(env_key) or default
 
 
-def _read(env: Env) -> dict[str, Any]:
+def _read(env: "_Environment") -> dict[str, Any]:
     """Read every field; complaints gather in `env` until it is sealed."""
     default: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(Settings)}
     redis_url = env.str("REDIS_URL", validate=_url("redis", "rediss", "unix"))
     broker = _url("redis", "rediss", "unix", "amqp", "amqps")
     fields: dict[str, Any] = {
-        "mongodb_uri": Secret(env.str("MONGODB_URI", validate=_url("mongodb", "mongodb+srv")) or ""),
+        "mongodb_uri": Secret(env.str("MONGODB_URI", validate=_mongodb) or ""),
         "redis_url": Secret(redis_url or ""),
         "broker_url": Secret(env.str("BROKER_URL", redis_url, validate=broker) or ""),
         "encryption_keys": tuple(map(Secret, env.list("ENCRYPTION_KEYS", validate=_fernet_keys) or ())),
         "api_urls": {
             slug: url.rstrip("/")
-            for slug in _overridden_slugs()
+            for slug in env.slugs_overridden()
             if (url := env.str(f"{slug.upper()}_API_URL", None, validate=_url("http", "https")))
         },
     }
@@ -146,26 +155,36 @@ def _read(env: Env) -> dict[str, Any]:
 
 
 def _read_duration(env: Env, name: str, default: timedelta) -> timedelta:
-    unit = DURATIONS[name]
-    value = env.float(_timed(name), default / timedelta(**{unit: 1}), validate=validate.Range(min=0, min_inclusive=False))
-    return timedelta(**{unit: value or 0})
+    unit = timedelta(**{DURATIONS[name]: 1})
+    check = validate.Range(min=0, min_inclusive=False, max=LONGEST / unit)
+    value = env.float(_timed(name), default / unit, validate=check)
+    return (value or 0) * unit
 
 
 def _timed(name: str) -> str:
     return f"{name}_{DURATIONS[name]}".upper()
 
 
-def _overridden_slugs() -> list[str]:
-    return [name.removesuffix("_API_URL").lower() for name in os.environ if name.endswith("_API_URL")]
-
-
 def _url(*schemes: str) -> Callable[[str], None]:
+    """Check a URL of one host; what is complained of never quotes it, for it may hold a password."""
+
     def check(value: str) -> None:
-        parts = urlsplit(value)
-        if parts.scheme not in schemes or not (parts.netloc or parts.scheme == "unix"):
+        try:
+            parts = urlsplit(value)
+            placed = parts.port != 0 and bool(parts.hostname or (parts.scheme == "unix" and parts.path))
+        except ValueError:
+            placed = False
+        if not placed or parts.scheme not in schemes:
             raise ValidationError(f"Must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}.")
 
     return check
+
+
+def _mongodb(value: str) -> None:
+    """Check the beginning; hosts, options and escapes are the driver's to judge (`connect_mongo`)."""
+    scheme, mark, rest = value.partition("://")
+    if scheme not in {"mongodb", "mongodb+srv"} or not mark or not rest:
+        raise ValidationError("Must be a URL that begins with mongodb:// or mongodb+srv://.")
 
 
 def _fernet_keys(keys: list[str]) -> None:
@@ -182,16 +201,21 @@ def _timezone(value: str) -> None:
         raise ValidationError("Must be a time zone such as Europe/London.") from None
 
 
-_BIND: Final = validate.Regexp(r"^\S+:[1-9]\d{0,4}$", error="Must be host:port, e.g. 0.0.0.0:8001.")
+def _bind(value: str) -> None:
+    host, _, port = value.rpartition(":")
+    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536 or re.search(r"\s", host):
+        raise ValidationError("Must be host:port, e.g. 0.0.0.0:8001.")
+
+
 _TEXTS: Final[dict[str, Any]] = {
     "mongodb_database": validate.Regexp(r"^[A-Za-z0-9_-]{1,38}$", error="Must be 1-38 letters, digits, _ or -."),
     "public_url": _url("http", "https"),
     "log_format": validate.OneOf(("json", "console")),
     "log_level": validate.OneOf(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
     "reporting_timezone": _timezone,
-    "ingest_bind": _BIND,
-    "api_bind": _BIND,
-    "metrics_bind": _BIND,
+    "ingest_bind": _bind,
+    "api_bind": _bind,
+    "metrics_bind": _bind,
     "rate_limit": validate.Regexp(r"^\d+ ?/ ?(second|minute|hour|day)$", error="Must be like 600/minute."),
 }
 _NUMBERS: Final[dict[str, Any]] = {

@@ -32,6 +32,8 @@ class ErrorBody(Schema):
     """What went wrong."""
 
     class Meta:
+        """For the document."""
+
         description = "What went wrong."
 
     code = fields.String(required=True, metadata={"description": "A stable word for programs."})
@@ -51,6 +53,8 @@ class Error(Schema):
     """The body of every answer that is not a success."""
 
     class Meta:
+        """For the document."""
+
         description = "The body of every answer that is not a success."
 
     error = fields.Nested(ErrorBody, required=True)

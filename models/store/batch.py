@@ -73,6 +73,8 @@ class Batch:
     messages: dict[MessageKey, Tracked[Message]] = field(default_factory=dict)
     #: Our own message id -> the message, for statuses that carry it.
     by_ref: dict[str, Tracked[Message]] = field(default_factory=dict)
+    #: Chats whose response clock must be counted anew: a message came late.
+    late_turns: set[str] = field(default_factory=set)
     #: Updates whose message is not known yet.
     parked: list[PendingUpdate] = field(default_factory=list)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any, Final
 
+import pymongo
 from bson.codec_options import CodecOptions
 from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
@@ -39,6 +40,9 @@ DURABLE: Final = WriteConcern(w="majority", j=True)
 #: What a read sees here: nothing that an election could take back.
 COMMITTED: Final = ReadConcern("majority")
 _TIMES_IN_UTC: Final[CodecOptions[dict[str, Any]]] = CodecOptions(tz_aware=True, tzinfo=UTC)
+
+#: How long (s) MongoDB may take to say how it is; one that hangs is as good as away.
+_HEALTH_S: Final = 1.0
 
 #: Entity -> collection; the seed's names for the seed's models.
 COLLECTIONS: Final[Mapping[type, str]] = {
@@ -95,7 +99,8 @@ class Store:
     def problem(self) -> str | None:
         """Say why documents cannot be stored durably now, None where they can."""
         try:
-            hello = self.client.admin.command("hello")
+            with pymongo.timeout(_HEALTH_S):
+                hello = self.client.admin.command("hello")
         except PyMongoError as error:
             return f"MongoDB does not answer ({type(error).__name__})"
         if "setName" not in hello:

@@ -4,6 +4,7 @@ One query and one write per collection, whatever the number of events. Deliberat
 folded in by the caller.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from models.chat import Chat
 from models.customer import Customer
 from models.message import Message
 from models.pending_update import PendingUpdate
+from models.response_clock import Turn, counted, turn_of
 from models.store.batch import Batch, MessageKey, T, Tracked, Wanted
 from models.store.codec import from_document, to_changes, to_document
 from models.store.collections import Store
@@ -65,20 +67,11 @@ class Conversations:
         """Find updates that wait although their message is here: what a crash between two commits leaves behind."""
         here = {
             "from": "messages",
-            "let": {"config": "$configId", "message": "$providerMessageId"},
-            "pipeline": [
-                {
-                    "$match": {
-                        "$expr": {
-                            "$and": [
-                                {"$eq": ["$configId", "$$config"]},
-                                {"$eq": ["$providerMessageId", "$$message"]},
-                            ]
-                        }
-                    }
-                },
-                {"$project": {"_id": 1}},
-            ],
+            # By the fields, not in $expr, which cannot use a partial index and would read every message.
+            "localField": "providerMessageId",
+            "foreignField": "providerMessageId",
+            "let": {"config": "$configId"},
+            "pipeline": [{"$match": {"$expr": {"$eq": ["$configId", "$$config"]}}}, {"$project": {"_id": 1}}],
             "as": "found",
         }
         pipeline: list[dict[str, Any]] = [{"$lookup": here}, {"$match": {"found": {"$ne": []}}}, {"$limit": limit}]
@@ -145,7 +138,22 @@ class Conversations:
         rows = self._store.messages.find(query, session=session) if query else ()
         return (from_document(Message, row) for row in rows)
 
+    def _count_late_turns(self, batch: Batch, session: ClientSession) -> None:
+        """Count the response clocks of chats to which a message came late, from all their messages."""
+        if not batch.late_turns:
+            return
+        turns: dict[str, list[Turn]] = {chat_id: [] for chat_id in batch.late_turns}
+        query = {"chatId": {"$in": list(batch.late_turns)}}
+        stored = (from_document(Message, row) for row in self._store.messages.find(query, session=session))
+        new = (tracked.entity for tracked in batch.by_ref.values() if tracked.is_new)
+        for message in itertools.chain(stored, new):
+            if message.chat_id in turns and (turn := turn_of(message)):
+                turns[message.chat_id].append(turn)
+        for chat_id, found in turns.items():
+            batch.chats[chat_id].set(**counted(found))
+
     def _write(self, batch: Batch, session: ClientSession, now: datetime) -> None:
+        self._count_late_turns(batch, session)
         _save(self._store.customers, batch.customers.values(), session, now)
         _save(self._store.addresses, batch.addresses.values(), session, now)
         _save(self._store.chats, batch.chats.values(), session, now)

@@ -7,6 +7,7 @@ to say.
 from datetime import datetime, timedelta
 from typing import Final
 
+import pymongo
 from pymongo import WriteConcern
 from pymongo.errors import PyMongoError
 
@@ -19,6 +20,8 @@ from runtime.logs import logger
 
 #: A mark of use is a courtesy to whoever looks at the list: it may be lost, and waits for no other machine.
 _CASUAL: Final = WriteConcern(w=1, j=False)
+#: How long (s) a look-up may take, finding a server included: every request waits for one.
+LOOK_UP_S: Final = 2.0
 
 _log = logger(__name__)
 
@@ -37,7 +40,8 @@ class ApiTokens:
 
     def by_digest(self, digest: str) -> ApiToken | None:
         """Find a token by the digest of its clear text, None where there is none."""
-        row = self._tokens.find_one({"tokenSha256": digest})
+        with pymongo.timeout(LOOK_UP_S):
+            row = self._tokens.find_one({"tokenSha256": digest})
         return None if row is None else from_document(ApiToken, row)
 
     def all(self) -> list[ApiToken]:
@@ -60,12 +64,14 @@ class ApiTokens:
     def has_lost_agent(self, agent_id: str) -> bool:
         """Whether a token's agent was deleted or sent home; one that was never entered is not lost."""
         gone = {"id": agent_id, "$or": [{"isDeleted": True}, {"isActive": False}]}
-        return self._agents.find_one(gone, {"_id": 1}) is not None
+        with pymongo.timeout(LOOK_UP_S):
+            return self._agents.find_one(gone, {"_id": 1}) is not None
 
     def note_use(self, token_id: str, *, now: datetime, every: timedelta) -> None:
         """Write down that a token was used, unless that was done a short while ago. Never fails."""
         stale = {"$not": {"$gt": now - every}}
         try:
-            self._casual.update_one({"id": token_id, "lastUsedAt": stale}, {"$set": {"lastUsedAt": now}})
+            with pymongo.timeout(LOOK_UP_S):
+                self._casual.update_one({"id": token_id, "lastUsedAt": stale}, {"$set": {"lastUsedAt": now}})
         except PyMongoError as error:
             _log.info("token_use_not_noted", token_id=token_id, error=type(error).__name__)

@@ -109,7 +109,7 @@ class WebhookEvents:
         self, *, status: str | None = None, since: datetime | None = None, until: datetime | None = None, limit: int
     ) -> list[WebhookEvent]:
         """Find rows, newest first."""
-        rows = self._events.find(_matching(status, since, until)).sort([("receivedAt", -1), ("id", -1)]).limit(limit)
+        rows = self._events.find(_matching(status, since, until)).sort("id", -1).limit(limit)
         return [from_document(WebhookEvent, row) for row in rows]
 
     def ended_ids(
@@ -118,7 +118,7 @@ class WebhookEvents:
         """Ids of the matching rows that are at an end, oldest first."""
         query = _matching(status, since, until)
         query.setdefault("status", {"$in": _ENDED})
-        return [row["id"] for row in self._events.find(query, {"id": 1}).sort([("receivedAt", 1), ("id", 1)])]
+        return [row["id"] for row in self._events.find(query, {"id": 1}).sort("id", 1)]
 
     def reopen(self, event_id: str, *, now: datetime, session: ClientSession | None = None) -> WebhookEvent:
         """Put an ended row back to wait, for a replay through the current parser.

@@ -24,6 +24,8 @@ STATUSES: Final = {
     "DISABLED": "disabled",
     "DELETED": "disabled",
 }
+#: Steps that take an earlier reason for rejection away.
+_CLEAR: Final = frozenset({"approved", "pending"})
 #: What Meta writes where there is no reason.
 _NO_REASON: Final = frozenset({None, "NONE"})
 _NAMES: Final = frozenset({"message_template_id", "message_template_name", "message_template_language"})
@@ -67,13 +69,13 @@ def read_template(change: Change, value: Value, path: str) -> list[Event]:
 
 
 def _status(value: Value) -> dict[str, Any]:
-    """Read a step of the review; an approval takes an earlier reason for rejection away."""
+    """Read a step of the review, and its reason."""
     event = (wire.text(value.get("event")) or "").upper()
     status, reason = STATUSES.get(event), wire.text(value.get("reason"))
     changes: dict[str, Any] = {"status": status} if status else {}
     if event.lower() != status:
         changes["vendorEvent"] = event
-    if status == "approved":
+    if status in _CLEAR:
         changes["rejectionReason"] = None
     elif reason not in _NO_REASON:
         changes["rejectionReason"] = reason

@@ -12,8 +12,9 @@ from models.chat import REOPENED_BY_CUSTOMER, Chat, LastMessage
 from models.customer import Customer
 from models.ids import new_id
 from models.message import Content, Message
+from models.response_clock import Turn, comes_in_turn, moved, turn_of
 from models.store.batch import Batch, Tracked
-from models.values import ChatStatus, Direction, MediaState, MessageStatus, Outcome, SenderType
+from models.values import ChatStatus, Direction, MessageStatus, Outcome, SenderType
 from providers.events import MessageArrived
 from runtime.metrics import CONFLICTING_DUPLICATES
 from services.conversing.facts import Fact, Verdict, ignored
@@ -36,7 +37,7 @@ def arrive(batch: Batch, fact: Fact, event: MessageArrived) -> Verdict:
     chat = chat_of(batch, fact, event)
     message = _message(fact, event, chat.entity)
     batch.add_message(message)
-    _tell_chat(chat, message, fact)
+    _tell_chat(batch, chat, message, fact)
     _tell_customer(batch.customers.get(chat.entity.customer_id or ""), message)
     return Verdict(outcome=Outcome.APPLIED, message_id=message.id, chat_id=message.chat_id)
 
@@ -65,10 +66,11 @@ def _again(known: Tracked[Message], fact: Fact, event: MessageArrived) -> Verdic
     """A message that came before: nothing happens twice; a synced placeholder may now learn its media."""
     entity = known.entity
     verdict = Verdict(outcome=Outcome.DUPLICATE, message_id=entity.id, chat_id=entity.chat_id)
+    said_otherwise = (entity.text, entity.type) != (event.content.text, event.content.type)
     if event.history and event.content.media is not None and entity.media is None and entity.history:
         known.set(media=event.content.media, type=event.content.type)
         verdict.outcome = Outcome.APPLIED
-    elif not event.history and (entity.text, entity.type) != (event.content.text, event.content.type) and not entity.edits:
+    elif said_otherwise and not (event.history or entity.history or entity.edits):
         CONFLICTING_DUPLICATES.labels(fact.account.provider).inc()
         verdict.reason = "conflicting_content"
     return verdict
@@ -110,7 +112,7 @@ def _content(content: Content) -> dict[str, Any]:
     return {name: getattr(content, name) for name in _CONTENT}
 
 
-def _tell_chat(chat: Tracked[Chat], message: Message, fact: Fact) -> None:
+def _tell_chat(batch: Batch, chat: Tracked[Chat], message: Message, fact: Fact) -> None:
     chat.add(total_messages=1)
     if message.sender_type is SenderType.CUSTOMER:
         chat.add(customer_messages=1)
@@ -126,8 +128,19 @@ def _tell_chat(chat: Tracked[Chat], message: Message, fact: Fact) -> None:
         return
     if message.sender_type is SenderType.CUSTOMER:
         _customer_wrote(chat, message, fact)
-    elif message.direction is Direction.OUTBOUND:
-        _business_wrote(chat, message)
+    turn = turn_of(message)
+    if turn is not None:
+        _move_clock(batch, chat, turn)
+
+
+def _move_clock(batch: Batch, chat: Tracked[Chat], turn: Turn) -> None:
+    """Move the response clock; a turn that comes late has it counted anew when the batch is written."""
+    if comes_in_turn(chat.entity, turn):
+        before = chat.entity
+        chat.set(**{name: value for name, value in moved(before, turn).items() if value != getattr(before, name)})
+    else:
+        batch.late_turns.add(chat.entity.id)
+    chat.set(last_turn_at=max(turn.at, chat.entity.last_turn_at or turn.at))
 
 
 def _customer_wrote(chat: Tracked[Chat], message: Message, fact: Fact) -> None:
@@ -136,30 +149,14 @@ def _customer_wrote(chat: Tracked[Chat], message: Message, fact: Fact) -> None:
         chat.set(last_inbound_at=message.timestamp)
         if fact.service_window is not None:
             chat.set(window_expires_at=message.timestamp + fact.service_window)
-    if message.referral is not None and entity.referral is None:
-        chat.set(referral=message.referral)
+    if message.referral is not None and (entity.referral_at is None or message.timestamp < entity.referral_at):
+        chat.set(referral=message.referral, referral_at=message.timestamp)
     if entity.blocked:
         return
     chat.add(unread_count=1)
-    if entity.waiting_since is None or message.timestamp < entity.waiting_since:
-        chat.set(waiting_since=message.timestamp)
     if entity.status in REOPENED_BY_CUSTOMER:
         kept = ChatStatus.ASSIGNED if entity.assigned_to else ChatStatus.UNASSIGNED
         chat.set(status=kept, reopened_at=message.received_at)
-
-
-def _business_wrote(chat: Tracked[Chat], message: Message) -> None:
-    """An answer, also one from the phone app, ends the customer's wait."""
-    waiting = chat.entity.waiting_since
-    if waiting is None or message.timestamp < waiting:
-        return
-    seconds = (message.timestamp - waiting).total_seconds()
-    chat.set(waiting_since=None)
-    chat.add(response_count=1)
-    chat.set(response_seconds=chat.entity.response_seconds + seconds)
-    chat.set(avg_response_time=chat.entity.response_seconds / chat.entity.response_count)
-    if chat.entity.first_response_at is None:
-        chat.set(first_response_at=message.timestamp, first_response_time=seconds)
 
 
 def _is_newest(chat: Chat, message: Message) -> bool:
@@ -172,13 +169,20 @@ def _is_newest(chat: Chat, message: Message) -> bool:
 def _tell_customer(customer: Tracked[Customer] | None, message: Message) -> None:
     if customer is None:
         return
-    entity = customer.entity
+    entity, at = customer.entity, message.timestamp
     customer.add(total_messages=1)
-    if entity.last_contact_at is None or message.timestamp > entity.last_contact_at:
-        customer.set(last_contact_at=message.timestamp)
-    if entity.first_contact_at is None or message.timestamp < entity.first_contact_at:
-        customer.set(first_contact_at=message.timestamp)
-    if message.sender_name and message.sender_name != entity.whatsapp_name:
-        customer.set(whatsapp_name=message.sender_name)
-    if message.from_ and message.direction is Direction.INBOUND and not entity.name and message.sender_name:
-        customer.set(name=message.sender_name)
+    if entity.last_contact_at is None or at >= entity.last_contact_at:
+        _take_profile_name(customer, message.sender_name)
+        customer.set(last_contact_at=at)
+    if entity.first_contact_at is None or at < entity.first_contact_at:
+        customer.set(first_contact_at=at)
+
+
+def _take_profile_name(customer: Tracked[Customer], name: str | None) -> None:
+    """Follow the profile's name, until an agent has given the customer another."""
+    entity = customer.entity
+    if not name or name == entity.whatsapp_name:
+        return
+    if entity.name in {None, entity.whatsapp_name}:
+        customer.set(name=name)
+    customer.set(whatsapp_name=name)

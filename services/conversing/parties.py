@@ -69,7 +69,7 @@ def chat_of(batch: Batch, fact: Fact, event: MessageArrived) -> Tracked[Chat]:
     for address in known:
         if address.entity.chat_id not in batch.chats:
             address.set(chat_id=chat.entity.id)
-    _keep_current(chat, party)
+    _keep_current(chat, event)
     return chat
 
 
@@ -126,15 +126,19 @@ def _new_chat(batch: Batch, fact: Fact, event: MessageArrived, address: Address,
     return chat
 
 
-def _keep_current(chat: Tracked[Chat], party: Party) -> None:
-    """Note the spelling and names the vendor used last; what it leaves out stays as known."""
-    entity = chat.entity
+def _keep_current(chat: Tracked[Chat], event: MessageArrived) -> None:
+    """Note the spelling and names of the newest message; what it leaves out, or an older one says, only fills gaps."""
+    entity, party = chat.entity, event.party
+    newest = entity.last_message_time is None or event.at is None or event.at >= entity.last_message_time
     seen = {
         "phone_number": party.phone,
         "user_id": party.user_id,
         "username": party.username,
-        "customer_name": party.name or entity.customer_name or party.phone or party.username or party.user_id,
+        "customer_name": party.name,
     }
-    changed = {name: value for name, value in seen.items() if value and value != getattr(entity, name)}
+    seen = {name: value for name, value in seen.items() if value and (newest or not getattr(entity, name))}
+    if not (entity.customer_name or seen.get("customer_name")):
+        seen["customer_name"] = party.phone or party.username or party.user_id or party.chat_id
+    changed = {name: value for name, value in seen.items() if value != getattr(entity, name)}
     if changed:
         chat.set(**changed)

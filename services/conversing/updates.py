@@ -91,7 +91,8 @@ def _status_changes(message: Message, fact: Fact, event: StatusChanged) -> dict[
     changes: dict[str, Any] = {"status": moved, "read_status": READ_STATUS.get(moved)}
     for name in TIMES.get(event.status, ()):
         changes[name] = earliest(getattr(message, name), at)
-    if moved is event.status:
+    if moved is event.status and (moved is not message.status or event.provider_status > (message.provider_status or "")):
+        # Several words of a vendor may mean one status: the choice among them must not depend on their order.
         changes["provider_status"] = event.provider_status
     if message.error is None or (message.failed_at and at < message.failed_at):
         changes["error"] = event.error

@@ -156,7 +156,9 @@ JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
     | st.floats()
     | st.text(alphabet=st.characters(), max_size=20)
     | st.sampled_from(["\ud800", "$where", "a\x00b", "1793100637", "9" * 30, "wamid.X", "GB.1", "text", "messages"]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(), max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(), max_size=8), inner, max_size=4)
+    ),
     max_leaves=20,
 )
 
@@ -217,7 +219,9 @@ def altered(draw: st.DrawFn, documents: list[Any]) -> Any:
 
 def containers(document: Any) -> Iterator[tuple[Any, Any]]:
     """Walk all places of a document that hold something."""
-    pairs = enumerate(document) if isinstance(document, list) else document.items() if isinstance(document, dict) else ()
+    pairs = (
+        enumerate(document) if isinstance(document, list) else document.items() if isinstance(document, dict) else ()
+    )
     for key, value in list(pairs):
         yield document, key
         yield from containers(value)

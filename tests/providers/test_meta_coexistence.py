@@ -104,7 +104,9 @@ def test_history_without_numbers_follows_the_recipient_and_the_sender_id() -> No
         (None, MessageStatus.SENT, MessageStatus.RECEIVED),
     ],
 )
-def test_the_state_of_history_is_in_our_words(word: str | None, outbound: MessageStatus, inbound: MessageStatus) -> None:
+def test_the_state_of_history_is_in_our_words(
+    word: str | None, outbound: MessageStatus, inbound: MessageStatus
+) -> None:
     ours, theirs = synced(past(word, **{"from": BUSINESS, "to": CUSTOMER}), past(word, **{"from": CUSTOMER}))
     assert (ours.status, theirs.status) == (outbound, inbound)
 

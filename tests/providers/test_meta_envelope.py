@@ -90,7 +90,9 @@ def test_an_odd_envelope_is_accounted_for_where_it_is_odd(payload: dict[str, Any
 
 def test_odd_parts_do_not_harm_their_neighbours() -> None:
     good = envelope(change(messages=[message()]))["entry"][0]
-    events = parse({"object": "whatsapp_business_account", "entry": [None, good, {"changes": [None, *good["changes"]]}]})
+    events = parse(
+        {"object": "whatsapp_business_account", "entry": [None, good, {"changes": [None, *good["changes"]]}]}
+    )
     assert [type(event) for event in events] == [Malformed, MessageArrived, Malformed, MessageArrived]
 
 
@@ -161,7 +163,12 @@ def poisoned(body_text: bytes) -> MessageArrived:
 
 @pytest.mark.parametrize(
     ("sent", "kept"),
-    [(b'"\\ud800x"', "\ufffdx"), (b'"\\ud83d\\ude00"', "😀"), (b'"\xed\xa0\x80"', "\ufffd"), (b'"a\\u0000b"', "a\x00b")],
+    [
+        (b'"\\ud800x"', "\ufffdx"),
+        (b'"\\ud83d\\ude00"', "😀"),
+        (b'"\xed\xa0\x80"', "\ufffd"),
+        (b'"a\\u0000b"', "a\x00b"),
+    ],
 )
 def test_half_a_surrogate_pair_is_replaced_and_the_message_kept(sent: bytes, kept: str) -> None:
     assert poisoned(sent).content.text == kept

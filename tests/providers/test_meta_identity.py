@@ -135,7 +135,9 @@ def test_a_changed_security_code_links_nobody() -> None:
 
 def test_the_prose_of_a_note_is_never_parsed() -> None:
     body = "User Priya changed from 447700900381 to 447700900912"
-    note = only(parse(messages=[message("system", system={"type": "user_changed_number", "body": body})]), MessageArrived)
+    note = only(
+        parse(messages=[message("system", system={"type": "user_changed_number", "body": body})]), MessageArrived
+    )
     assert note.content.system == {"kind": "user_changed_number"}
 
 

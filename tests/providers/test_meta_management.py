@@ -30,7 +30,7 @@ def test_a_template_goes_by_business_account_name_and_language() -> None:
 @pytest.mark.parametrize(
     ("event", "changes"),
     [
-        ("PENDING", {"status": "pending"}),
+        ("PENDING", {"status": "pending", "rejectionReason": None}),
         ("APPROVED", {"status": "approved", "rejectionReason": None}),
         ("REINSTATED", {"status": "approved", "vendorEvent": "REINSTATED", "rejectionReason": None}),
         ("REJECTED", {"status": "rejected", "rejectionReason": "SCAM"}),

@@ -179,7 +179,11 @@ def test_an_unsupported_item_keeps_code_words_and_the_type_meant() -> None:
     errors = [{"code": 131051, "title": "Unknown", "error_data": {"details": "Not supported."}}]
     content = arrived("unsupported", unsupported={"type": "poll_creation"}, errors=errors).content
     assert content.error is not None
-    assert (content.raw_type, content.error.code, content.error.details) == ("poll_creation", "131051", "Not supported.")
+    assert (content.raw_type, content.error.code, content.error.details) == (
+        "poll_creation",
+        "131051",
+        "Not supported.",
+    )
 
 
 def test_further_errors_are_kept_beside_the_first() -> None:

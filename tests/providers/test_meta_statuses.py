@@ -67,7 +67,9 @@ def test_price_and_conversation_are_kept_with_what_we_do_not_name() -> None:
         conversation={"id": "c", "expiration_timestamp": AT, "origin": {"type": "utility"}},
     )
     assert event.pricing == Pricing(billable=False, model="PMP", type="regular", category="utility")
-    assert event.conversation == Conversation(id="c", origin_type="utility", expires_at=datetime.fromtimestamp(int(AT), UTC))
+    assert event.conversation == Conversation(
+        id="c", origin_type="utility", expires_at=datetime.fromtimestamp(int(AT), UTC)
+    )
     assert event.metadata == {"pricing": {"tier": 3}}
 
 
@@ -124,9 +126,7 @@ def test_of_a_thousand_statuses_one_malformed_costs_one() -> None:
     items[500] = {"status": "sent"}
     events = parse(statuses=items)
     assert len(events) == 1_000
-    assert [event.path for event in events if isinstance(event, Malformed)] == [
-        "entry.0.changes.0.value.statuses.500"
-    ]
+    assert [event.path for event in events if isinstance(event, Malformed)] == ["entry.0.changes.0.value.statuses.500"]
 
 
 def test_an_error_of_no_message_is_a_word_on_the_account() -> None:
@@ -160,7 +160,9 @@ def test_a_call_and_its_states_are_kept_not_shown() -> None:
     call = {"id": "wacid.X", "event": "connect", "timestamp": AT}
     state = {"id": "wacid.X", "status": "RINGING", "type": "call", "timestamp": AT}
     events = parse("calls", calls=[call], statuses=[state])
-    assert [(event.key, event.metadata) for event in events if isinstance(event, Ignored) and event.reason == "call"] == [
+    assert [
+        (event.key, event.metadata) for event in events if isinstance(event, Ignored) and event.reason == "call"
+    ] == [
         ("call:wacid.X:connect", call),
         ("call:wacid.X:RINGING", state),
     ]

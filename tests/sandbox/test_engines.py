@@ -95,9 +95,7 @@ def test_mongo_keeps_data_and_port_over_a_restart(mongo: MongoEngine, end: Calla
 
 
 @pytest.mark.parametrize("end", [Engine.stop, Engine.kill])
-def test_valkey_keeps_data_and_port_over_a_restart(
-    valkey: ValkeyEngine, end: Callable[[Engine], None]
-) -> None:
+def test_valkey_keeps_data_and_port_over_a_restart(valkey: ValkeyEngine, end: Callable[[Engine], None]) -> None:
     first = valkey.start()
     with Redis.from_url(first) as client:
         client.rpush("queue", "a", "b")
@@ -240,9 +238,7 @@ def test_no_wheel_says_what_else_to_do(tmp_path: Path, monkeypatch: pytest.Monke
         ),
     ],
 )
-def test_a_missing_library_names_the_package(
-    tmp_path: Path, complaint: str, library: str, remedy: str
-) -> None:
+def test_a_missing_library_names_the_package(tmp_path: Path, complaint: str, library: str, remedy: str) -> None:
     fake = script(tmp_path / "mongod", f'echo "{complaint.replace("`", chr(92) + "`")}" >&2; exit 127')
     with pytest.raises(MissingLibraryError, match=remedy) as caught:
         MongoEngine(tmp_path / "data", binary=fake).start()
@@ -280,9 +276,7 @@ def test_an_engine_sees_none_of_our_secrets(valkey: ValkeyEngine, monkeypatch: p
     assert os.environ["ENCRYPTION_KEYS"] == "not-for-engines"
 
 
-def test_a_large_log_is_set_aside(
-    tmp_path: Path, kept: list[Engine], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_log_is_set_aside(tmp_path: Path, kept: list[Engine], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sandbox.engines.log.KEPT_BYTES", 10)
     (tmp_path / "valkey.log").write_text("x" * 11)
     engine = ValkeyEngine(tmp_path)

@@ -94,9 +94,7 @@ def running(front: Front, **environment: str) -> Iterator[Path]:
             stdout=output,
         )
     try:
-        until(
-            lambda: is_listening(front.port) or process.poll() is not None, seconds=10, what="the front door"
-        )
+        until(lambda: is_listening(front.port) or process.poll() is not None, seconds=10, what="the front door")
         assert process.poll() is None, log.read_text()
         yield log
     finally:

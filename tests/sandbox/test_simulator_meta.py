@@ -115,9 +115,7 @@ def told(post: Post) -> list[tuple[str, str]]:
 
 def test_the_signature_is_the_documented_one() -> None:
     body = b'{"object":"whatsapp_business_account","entry":[]}'
-    assert wire.sign(body, SECRET) == (
-        "sha256=4c1c1065440e30751162900d2fe5f228cbc32a633f39d877d2033d2f5bfe9785"
-    )
+    assert wire.sign(body, SECRET) == ("sha256=4c1c1065440e30751162900d2fe5f228cbc32a633f39d877d2033d2f5bfe9785")
 
 
 def test_bodies_escape_what_meta_escapes() -> None:
@@ -190,10 +188,7 @@ def test_answers_and_reactions_refer_to_messages_of_the_team_in_that_chat() -> N
 
 def test_media_carry_the_digest_of_what_their_id_stands_for_and_no_address() -> None:
     media = [
-        m.get("image") or m.get("audio")
-        for post in talk(200)
-        for v in values(post)
-        for m in v.get("messages", [])
+        m.get("image") or m.get("audio") for post in talk(200) for v in values(post) for m in v.get("messages", [])
     ]
     found = [one for one in media if one]
     assert found

@@ -1,0 +1,79 @@
+"""Rows to ask for, as the workers would have written them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from models.chat import Chat
+from models.ids import new_id
+from models.message import Message
+from models.store.codec import to_document
+from models.store.collections import Store
+from models.values import ChatStatus, Direction, EventStatus, MessageStatus, SenderType
+
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def after(seconds: float) -> datetime:
+    """Return a moment after noon."""
+    return NOON + timedelta(seconds=seconds)
+
+
+def add_chat(store: Store, *, at: datetime = NOON, **values: Any) -> str:
+    """Store a chat whose last message came at a moment; one with an assignee is assigned."""
+    assigned = ChatStatus.ASSIGNED if values.get("assigned_to") else ChatStatus.UNASSIGNED
+    chat_id = new_id("chat", at)
+    defaults = {
+        "config_id": "cfg_1",
+        "address_id": f"adr_{chat_id}",
+        "status": assigned,
+        "last_message_time": at,
+        "provider": "meta-whatsapp",
+        "created_at": at,
+        "updated_at": at,
+    }
+    store.chats.insert_one(to_document(Chat(**{"id": chat_id, **defaults, **values})))
+    return chat_id
+
+
+def add_message(store: Store, chat_id: str, *, at: datetime = NOON, **values: Any) -> str:
+    """Store an inbound message that the customer wrote at a moment."""
+    message_id = new_id("msg", at)
+    defaults = {
+        "chat_id": chat_id,
+        "config_id": "cfg_1",
+        "direction": Direction.INBOUND,
+        "status": MessageStatus.RECEIVED,
+        "sender_type": SenderType.CUSTOMER,
+        "provider": "meta-whatsapp",
+        "provider_message_id": f"wamid.{message_id}",
+        "text": "hello",
+        "timestamp": at,
+        "received_at": at,
+        "created_at": at,
+        "updated_at": at,
+    }
+    store.messages.insert_one(to_document(Message(**{"id": message_id, **defaults, **values})))
+    return message_id
+
+
+def add_event(store: Store, *, at: datetime = NOON, body: bytes = b"{}", **fields: Any) -> str:
+    """Store a webhook as the receiver does and a worker leaves it; fields by their document names."""
+    event_id = new_id("evt", at)
+    document = {
+        "id": event_id,
+        "provider": "meta-whatsapp",
+        "configId": "cfg_1",
+        "status": EventStatus.PROCESSED.value,
+        "eventType": "message",
+        "rawBody": body,
+        "contentType": "application/json",
+        "headers": {},
+        "deliveryKey": event_id.encode(),
+        "attempts": 1,
+        "generation": 1,
+        "receivedAt": at,
+        "createdAt": at,
+        "updatedAt": at,
+    }
+    store.webhookevents.insert_one(document | fields)
+    return event_id
