@@ -7,7 +7,7 @@ Deliberately no measuring.
 import json
 import platform
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -109,12 +109,13 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, default=str) + "\n")
 
 
-def fallen(found: Mapping[str, Spread], floors: Mapping[str, tuple[Callable[[float, float], bool], float]]) -> list[str]:
-    """Name the ratios that fell below their floors."""
+def fallen(found: Mapping[str, Spread], promises: Sequence[Promise], floors: Mapping[str, float]) -> list[str]:
+    """Name the figures that are beyond the bound a short run must keep."""
     return [
-        f"{name} is {found[name].median:.2f}, its floor {bound:g}"
-        for name, (holds, bound) in floors.items()
-        if name in found and not holds(found[name].median, bound)
+        f"{promise.number} is {found[promise.number].median:.2f}, which is beyond {floors[promise.number]:g}"
+        for promise in promises
+        if promise.number in found and promise.number in floors
+        if not promise.holds(found[promise.number].median, floors[promise.number])
     ]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+ROOT: Final = Path(__file__).resolve().parent.parent
 SCRIPT: Final = Path(__file__).with_name("signed.lua")
 #: How long (s) the last answers may take after the window.
 DRAIN_S: Final = 3
@@ -58,21 +59,20 @@ class Load:
         return max(0, self.issued - self.connections - self.refused) / self.window
 
 
-def generator() -> str:
-    """Name the load generator of this machine."""
-    return "wrk" if shutil.which("wrk") else "python"
+def generators() -> list[str]:
+    """Name the load generators of this machine, the best first."""
+    return ["wrk", "python"] if shutil.which("wrk") else ["python"]
 
 
-def load(port: int, requests: Path, *, connections: int, window: float, drain: int = DRAIN_S) -> Load:
-    """Send requests for a window of time and wait for the last answers.
+def load(port: int, requests: Path, *, connections: int, window: float, by: str, drain: int = DRAIN_S) -> Load:
+    """Send requests for a window of time and wait for the last answers; `by` names the generator.
 
     Raises:
         LoadError: the file held too few requests, or the generator failed.
     """
-    command = _wrk if generator() == "wrk" else _python
     before = _children_cpu()
-    words = command(port, requests, connections=connections, window=window, drain=drain)
-    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    words = _COMMANDS[by](port, requests, connections=connections, window=window, drain=drain)
+    ended = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
     if ended.returncode:
         raise LoadError(f"the load generator failed: {ended.stderr.strip() or ended.stdout.strip()}")
     seen = json.loads(ended.stdout.strip().splitlines()[-1])
@@ -92,6 +92,9 @@ def _wrk(port: int, requests: Path, *, connections: int, window: float, drain: i
 def _python(port: int, requests: Path, *, connections: int, window: float, drain: int) -> list[str]:
     numbers = [str(port), str(requests), str(connections), str(window), str(drain)]
     return [sys.executable, "-m", "benchmarks.selecting", *numbers]
+
+
+_COMMANDS: Final = {"wrk": _wrk, "python": _python}
 
 
 def _children_cpu() -> float:

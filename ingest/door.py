@@ -7,6 +7,8 @@ than everything else a webhook needs. Deliberately no logic: it bounds the body 
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import uuid4
 
@@ -22,12 +24,14 @@ from runtime.errors import (
     WrongType,
 )
 from runtime.logs import logger
-from runtime.metrics import WEBHOOK_SECONDS
+from runtime.metrics import WEBHOOK_SECONDS, WEBHOOKS
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, Any], Iterable[bytes]]
 
+#: The metric's word for the vendor of a request that was refused before anybody asked whose it is.
+UNREAD: Final = "unread"
 #: Seconds after which a vendor may try again when we cannot store.
 RETRY_AFTER: Final = "2"
 #: Class of error -> HTTP status and the stable code of the answer. The first match counts.
@@ -39,11 +43,10 @@ ANSWERS: Final[tuple[tuple[type[HooklineError], int, str], ...]] = (
     (Unparseable, 400, "bad_request"),
     (Unavailable, 503, "unavailable"),
 )
-_PHRASES: Final = {
-    200: "200 OK", 400: "400 Bad Request", 401: "401 Unauthorized", 403: "403 Forbidden", 404: "404 Not Found",
-    405: "405 Method Not Allowed", 413: "413 Content Too Large", 415: "415 Unsupported Media Type",
-    500: "500 Internal Server Error", 503: "503 Service Unavailable",
-}  # fmt: skip
+#: What may be done with a webhook address.
+METHODS: Final = "GET, POST"
+#: Longest length that a request may announce in digits; beyond it nobody means a number.
+MAX_LENGTH_DIGITS: Final = 18
 
 _log = logger(__name__)
 
@@ -71,15 +74,22 @@ class StreetDoor:
             _log.error("webhook_crashed", error=type(error).__name__, exc_info=True)
             return _refuse(HooklineError("internal error"), start_response)
         WEBHOOK_SECONDS.observe(time.perf_counter() - began)
-        return _send(answer, start_response)
+        return _send(answer, start_response, [("Allow", METHODS)] if answer.status == 405 else [])
 
     def _answer(self, environ: Environ, path: str) -> Acknowledgement:
         method = environ["REQUEST_METHOD"]
         if method == "POST":
-            return self._receiver.receive(self._request(environ, path, read_body(environ, self._max_body)), path=path)
+            return self._receiver.receive(self._request(environ, path, self._body(environ)), path=path)
         if method == "GET":
             return self._receiver.handshake(self._request(environ, path, b""), path=path)
         return Acknowledgement(405, b"")
+
+    def _body(self, environ: Environ) -> bytes:
+        try:
+            return read_body(environ, self._max_body)
+        except HooklineError as error:
+            WEBHOOKS.labels(UNREAD, type(error).__name__.lower()).inc()
+            raise
 
     def _request(self, environ: Environ, path: str, body: bytes) -> WebhookRequest:
         query = environ.get("QUERY_STRING", "")
@@ -101,7 +111,7 @@ def read_body(environ: Environ, limit: int) -> bytes:
     """
     announced = environ.get("CONTENT_LENGTH") or ""
     chunked = "HTTP_TRANSFER_ENCODING" in environ
-    if announced and (chunked or not announced.isdigit()):
+    if announced and (chunked or not _is_length(announced)):
         raise Unparseable("the body's length is announced ambiguously")
     if announced and int(announced) > limit:
         raise TooLarge(f"the body is over {limit} bytes")
@@ -111,6 +121,10 @@ def read_body(environ: Environ, limit: int) -> bytes:
     if announced and len(body) != int(announced):
         raise Unparseable("the body is shorter than announced")
     return body
+
+
+def _is_length(announced: str) -> bool:
+    return announced.isascii() and announced.isdigit() and len(announced) <= MAX_LENGTH_DIGITS
 
 
 def headers(environ: Environ) -> Mapping[str, str]:
@@ -126,7 +140,7 @@ def _refuse(error: HooklineError, start_response: StartResponse) -> list[bytes]:
     status, code = next(((s, c) for kind, s, c in ANSWERS if isinstance(error, kind)), (500, "internal"))
     request_id = uuid4().hex
     _log.info("webhook_refused", status=status, code=code, request_id=request_id, reason=str(error))
-    message = str(error) or code.replace("_", " ")
+    message = "internal error" if status == 500 else str(error) or code.replace("_", " ")
     body = json.dumps({"error": {"code": code, "message": message, "requestId": request_id}}).encode()
     extra = [("Retry-After", RETRY_AFTER)] if status == 503 else []
     return _send(Acknowledgement(status, body, "application/json"), start_response, extra)
@@ -134,5 +148,10 @@ def _refuse(error: HooklineError, start_response: StartResponse) -> list[bytes]:
 
 def _send(answer: Acknowledgement, start_response: StartResponse, extra: Iterable[tuple[str, str]] = ()) -> list[bytes]:
     fields = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body))), *extra]
-    start_response(_PHRASES[answer.status], fields)
+    start_response(_status_line(answer.status), fields)
     return [answer.body]
+
+
+@cache
+def _status_line(status: int) -> str:
+    return f"{status} {HTTPStatus(status).phrase}"

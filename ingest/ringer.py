@@ -49,9 +49,10 @@ class Ringer:
         while True:
             ids, repeated = self._gather()
             try:
-                self._wake(ids + self._unfinished(repeated))
+                self._wake(ids)
+                self._wake(self._unfinished(repeated))
             except Exception as error:  # noqa: BLE001  the thread must outlive every failure; the sweep makes up for it
-                _log.warning("ring_failed", error=type(error).__name__)
+                _log.warning("redeliveries_not_noted", error=type(error).__name__)
 
     def _gather(self) -> tuple[list[str], list[bytes]]:
         ids, repeated = self._queue.get()

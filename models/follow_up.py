@@ -26,13 +26,9 @@ class FollowUpStatus(StrEnum):
 
 #: From where a follow-up may step to where.
 STEPS: Final[Mapping[FollowUpStatus, frozenset[FollowUpStatus]]] = {
-    FollowUpStatus.PENDING: frozenset(
-        {FollowUpStatus.OVERDUE, FollowUpStatus.COMPLETED, FollowUpStatus.CANCELLED}
-    ),
+    FollowUpStatus.PENDING: frozenset({FollowUpStatus.OVERDUE, FollowUpStatus.COMPLETED, FollowUpStatus.CANCELLED}),
     # Put off to a later time, an overdue reminder is pending again.
-    FollowUpStatus.OVERDUE: frozenset(
-        {FollowUpStatus.PENDING, FollowUpStatus.COMPLETED, FollowUpStatus.CANCELLED}
-    ),
+    FollowUpStatus.OVERDUE: frozenset({FollowUpStatus.PENDING, FollowUpStatus.COMPLETED, FollowUpStatus.CANCELLED}),
     FollowUpStatus.COMPLETED: frozenset(),
     FollowUpStatus.CANCELLED: frozenset(),
 }

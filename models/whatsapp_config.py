@@ -120,9 +120,7 @@ def sealed_ring(config: WhatsAppConfig, name: str, at: datetime) -> list[str]:
     attribute = _ATTRIBUTES.get(name)
     current = getattr(config, attribute) if attribute else config.other_secrets.get(name)
     old = [
-        one.value
-        for one in reversed(config.old_secrets)
-        if one.field == name and (one.until is None or one.until > at)
+        one.value for one in reversed(config.old_secrets) if one.field == name and (one.until is None or one.until > at)
     ]
     return [*([current] if current else []), *old]
 

@@ -5,7 +5,8 @@ worker memory), keep tracebacks in Redis. Rings carry ids; MongoDB is the queue 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import dramatiq
@@ -37,38 +38,78 @@ class SteadyConsumer(_RedisConsumer):
     """A consumer that survives every answer Redis can give.
 
     Errors that Dramatiq does not map (READONLY, OOM, LOADING, a timed-out read) end in a reconnect, not in a
-    dead thread; a message that cannot be decoded is put aside without starving those fetched behind it.
+    dead thread; a message that nobody can read is put aside without starving those fetched behind it.
     """
 
     def ack(self, message: Any) -> None:
         """Acknowledge, or ask for a reconnect."""
-        try:
+        with _reconnecting():
             super().ack(message)
-        except (redis.TimeoutError, redis.ResponseError) as error:
-            raise ConnectionClosed(error) from None
 
     def nack(self, message: Any) -> None:
         """Dead-letter, or ask for a reconnect."""
-        try:
+        with _reconnecting():
             super().nack(message)
-        except (redis.TimeoutError, redis.ResponseError) as error:
-            raise ConnectionClosed(error) from None
 
     def requeue(self, messages: Any) -> None:
         """Give messages back, or ask for a reconnect."""
-        try:
+        with _reconnecting():
             super().requeue(messages)
-        except redis.RedisError as error:
-            raise ConnectionClosed(error) from None
 
     def __next__(self) -> Any:
+        with _reconnecting():
+            message = self._next_readable()
+            if message is False:
+                self._put_aside_unreadable()
+            return message or None
+
+    def _next_readable(self) -> Any:
+        """Return a message, None where there is none, False where there is one that nobody can read."""
         try:
-            return super().__next__()
-        except DecodeError:
-            _log.warning("undecodable_job_dropped", queue=self.queue_name)
-            return None
-        except (redis.TimeoutError, redis.ResponseError) as error:
-            raise ConnectionClosed(error) from None
+            message = super().__next__()
+        except (DecodeError, TypeError):
+            return False
+        if message is None or _is_readable(message, self.queue_name):
+            return message
+        self.queued_message_ids.discard(message.message_id)
+        return False
+
+    def _put_aside_unreadable(self) -> None:
+        """Dead-letter what was fetched and cannot be read: left alone it would come back at every restart."""
+        broker, queue = self.broker, self.queue_name
+        for job_id in broker.client.smembers(f"{broker.namespace}:__acks__.{broker.broker_id}.{queue}"):
+            if not _can_be_read(broker.client.hget(f"{broker.namespace}:{queue}.msgs", job_id), queue):
+                broker.do_nack(queue, job_id)
+                _log.warning("unreadable_job_put_aside", queue=queue)
+
+
+@contextmanager
+def _reconnecting() -> Iterator[None]:
+    """Turn whatever Redis or the way there answers into the one error upon which Dramatiq connects anew."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise ConnectionClosed(error) from None
+
+
+def _can_be_read(data: bytes | None, queue: str) -> bool:
+    """Say whether stored bytes are a job; bytes that are gone are no trouble either."""
+    try:
+        return data is None or _is_readable(Message.decode(data), queue)
+    except DecodeError:
+        return False
+
+
+def _is_readable(message: Any, queue: str) -> bool:
+    """Say whether a decoded message is one that no thread of Dramatiq's will fall over."""
+    return (
+        message.queue_name == queue
+        and isinstance(message.message_id, str)
+        and isinstance(message.actor_name, str)
+        and isinstance(message.kwargs, dict)
+        and isinstance(message.options, dict)
+        and isinstance(message.options.get("redis_message_id"), str)
+    )
 
 
 class SteadyRedisBroker(RedisBroker):

@@ -1,7 +1,8 @@
 """The only source of the present moment, so that tests and skewed machines can be told the time.
 
 All of Hookline's leases and due times are judged by one clock: MongoDB's. Each process measures its own
-offset from it now and then, so a machine whose clock is wrong neither steals leases nor fires early.
+offset from it now and then, so a machine whose clock is wrong neither steals leases nor fires early; between two
+measurements it counts on by a steady counter, so that setting the machine's clock changes nothing either.
 """
 
 import threading
@@ -14,8 +15,14 @@ from runtime.logs import logger
 
 #: How often the offset is measured again.
 RESYNC_EVERY = timedelta(seconds=60)
+#: How soon it is tried again after a measurement that failed.
+RETRY_AFTER = timedelta(seconds=5)
 #: Offsets smaller than this are the network's, not the clock's.
 NEGLIGIBLE_OFFSET = timedelta(milliseconds=250)
+#: A measurement that took longer says too little about when the reference looked at its clock.
+LONGEST_MEASUREMENT = timedelta(seconds=1)
+#: Counts seconds whatever the clock is set to; on Linux also while the machine sleeps.
+_COUNTER = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 _log = logger(__name__)
 
@@ -48,40 +55,57 @@ class SharedClock:
     `now()` never waits: the offset is measured by `resync`, at start and by a background thread.
     """
 
-    def __init__(self, reference: Callable[[], datetime]) -> None:
+    def __init__(
+        self, reference: Callable[[], datetime], *, machine: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._reference = reference
-        self._offset = timedelta(0)
+        self._machine = machine
+        #: The moment at which the steady counter stood at zero.
+        self._zero = machine() - _counted()
 
     def now(self) -> datetime:
         """The present moment by the shared reference."""
-        return truncated(datetime.now(UTC) + self._offset)
+        return truncated(self._zero + _counted())
 
     @property
     def offset(self) -> timedelta:
         """How far this machine's clock is behind the reference."""
-        return self._offset
+        return self._zero + _counted() - self._machine()
 
-    def resync(self) -> None:
-        """Measure the offset anew; a reference that cannot be reached changes nothing."""
+    def resync(self) -> bool:
+        """Measure the offset anew, and say whether that worked; a reference that cannot be reached changes nothing."""
         try:
-            self._offset = self._measure()
+            self._zero += self._measure()
         except Exception as error:  # noqa: BLE001  a clock never fails; the store's own calls will say what is wrong
             _log.debug("clock_not_resynced", error=type(error).__name__)
+            return False
+        return True
 
     def keep_in_sync(self) -> "SharedClock":
         """Measure now, and from a daemon thread for as long as the process lives."""
-        self.resync()
-        threading.Thread(target=self._resync_forever, name="clock-sync", daemon=True).start()
+        measured = self.resync()
+        threading.Thread(target=self._resync_forever, args=(measured,), name="clock-sync", daemon=True).start()
         return self
 
-    def _resync_forever(self) -> None:
+    def _resync_forever(self, measured: bool) -> None:  # noqa: FBT001
         while True:
-            time.sleep(RESYNC_EVERY.total_seconds())
-            self.resync()
+            time.sleep((RESYNC_EVERY if measured else RETRY_AFTER).total_seconds())
+            measured = self.resync()
 
     def _measure(self) -> timedelta:
-        before = datetime.now(UTC)
+        """Return how far we are behind the reference.
+
+        Raises:
+            TimeoutError: the reference took too long for its answer to say so.
+        """
+        before = _counted()
         reference = self._reference()
-        after = datetime.now(UTC)
-        offset = reference - (before + (after - before) / 2)
-        return offset if abs(offset) > NEGLIGIBLE_OFFSET else timedelta(0)
+        took = _counted() - before
+        if took > LONGEST_MEASUREMENT:
+            raise TimeoutError
+        behind = reference - (self._zero + before + took / 2)
+        return behind if abs(behind) > NEGLIGIBLE_OFFSET else timedelta(0)
+
+
+def _counted() -> timedelta:
+    return timedelta(seconds=time.clock_gettime(_COUNTER))

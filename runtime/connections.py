@@ -18,7 +18,8 @@ from redis.retry import Retry
 from runtime.crypto import Secret
 from runtime.errors import SettingsError
 
-#: How long a call may look for a usable MongoDB server (ms): longer than an election's usual 2 s, shorter than a vendor's patience.
+#: How long a call may look for a usable MongoDB server (ms): longer than an election's usual 2 s, shorter than
+#: a vendor's patience.
 SERVER_SELECTION_MS: Final = 5_000
 #: How long one MongoDB answer may take (ms).
 SOCKET_TIMEOUT_MS: Final = 20_000

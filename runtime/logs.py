@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from datetime import date, timedelta
 from enum import Enum
 from pathlib import PurePath
@@ -46,7 +46,7 @@ _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SCRUBBED: Final = (
     (re.compile(r"(?<=://)[^/@\s]+@"), f"{REDACTED}@"),
     (re.compile(r"(?i)\b(bearer|basic) [^\s,'\"]+"), rf"\1 {REDACTED}"),
-    (re.compile(r"(?i)(token|secret|password|signature|apikey|api_key)(['\"]?[=:] ?['\"]?)[^\s&,'\"]+"), rf"\1\2{REDACTED}"),
+    (re.compile(r"(?i)(token|secret|password|signature|api_?key)(['\"]?[=:] ?['\"]?)[^\s&,'\"]+"), rf"\1\2{REDACTED}"),
     (re.compile(r"sha(1|256)=[0-9a-fA-F]+"), rf"sha\1={REDACTED}"),
     # Long unbroken runs of letters and digits: keys and access tokens.
     (re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{40,}"), REDACTED),
@@ -54,7 +54,6 @@ _SCRUBBED: Final = (
     (re.compile(r"\+\d(?:[ ().-]{0,2}\d){6,14}"), REDACTED),
     (re.compile(r"(?<![A-Za-z0-9])(?<!\d\.)\d{8,15}(?![A-Za-z0-9])"), REDACTED),
 )
-_PLAIN: Final = (bool, int, float, type(None))
 
 Event = MutableMapping[str, Any]
 
@@ -131,18 +130,13 @@ def _renderer(style: str) -> Any:
 def _clean(key: str, value: Any) -> Any:
     if isinstance(value, Secret) or _is_sensitive(key):
         return REDACTED
-    if isinstance(value, str):
-        return scrub(value)
-    if isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, Mapping):
-        return {scrub(str(inner)): _clean(str(inner), item) for inner, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_clean("", item) for item in value]
-    if isinstance(value, BaseException):
-        return describe(value)
-    # An object's own words may hold anything: a request shows its body, a document its text.
-    return scrub(str(value)) if isinstance(value, (Enum, date, timedelta, PurePath)) else f"<{type(value).__name__}>"
+    shown = next((show for kinds, show in _SHOWN if isinstance(value, kinds)), _kind)
+    return shown(value)
+
+
+def _kind(value: object) -> str:
+    """Tell no more than an object's kind: a request would show its body, a document its text."""
+    return f"<{type(value).__name__}>"
 
 
 def _is_sensitive(key: str) -> bool:
@@ -167,5 +161,13 @@ def _described(error: BaseException) -> str:
     return f"{type(error).__name__}{words} at {place}" if place else f"{type(error).__name__}{words}"
 
 
+#: How values are shown, by kind; the first to match counts, any other is only named.
+_SHOWN: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
+    ((bool, int, float, type(None)), lambda value: value),
+    ((str, Enum, date, timedelta, PurePath), lambda value: scrub(str(value))),
+    (BaseException, describe),
+    (Mapping, lambda value: {scrub(str(key)): _clean(str(key), item) for key, item in value.items()}),
+    ((list, tuple, set, frozenset), lambda value: [_clean("", item) for item in value]),
+)
 #: Fields that structlog or this module itself fill with harmless words.
 _OURS: Final = frozenset({"level", "logger", "exception", "_record", "_from_structlog"})

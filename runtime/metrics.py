@@ -27,7 +27,9 @@ _SLOW: Final = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 
 _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 WEBHOOKS = Counter("hookline_webhooks", "Webhook requests by answer.", ("provider", "outcome"))
-WEBHOOK_SECONDS = Histogram("hookline_webhook_seconds", "Time from request to answer of stored webhooks.", buckets=_FAST)
+WEBHOOK_SECONDS = Histogram(
+    "hookline_webhook_seconds", "Time from request to answer of stored webhooks.", buckets=_FAST
+)
 COMMIT_GROUP = Histogram("hookline_commit_group_size", "Webhooks committed together.", buckets=_SIZES)
 INTAKE_WAITING = Gauge(
     "hookline_intake_waiting", "Webhooks waiting for their commit.", multiprocess_mode="livesum"

@@ -47,6 +47,8 @@ class Front:
             "HOME": home,
             "XDG_DATA_HOME": home,
             "XDG_CONFIG_HOME": home,
+            # At WARN it tells at every start what it does not do here.
+            "FRONT_LOG_LEVEL": "ERROR",
             "SITE": f":{self.port}",
             "SITE_BIND": LOOPBACK,
             "INGEST_UPSTREAM": f"{LOOPBACK}:{self.ingest_port}",

@@ -78,7 +78,7 @@ def _location(part: Part) -> Content | None:
 
 
 def _contacts(cards: list[Any]) -> Content | None:
-    found = [_contact(card) for card in cards if isinstance(card, dict)]
+    found = [_contact(card) for card in cards]
     if not found:
         return None
     return Content(type=MessageType.CONTACT, contact=found[0], contacts=found if len(found) > 1 else None)

@@ -105,7 +105,7 @@ def address_of(number: object, user_id: object = None, parent_user_id: object = 
     """Tell apart what the three fields hold; a BSUID has been seen where the number belongs."""
     phone = wire.phone(number)
     user, parent = wire.text(user_id), wire.text(parent_user_id)
-    if False:
+    if phone is None and isinstance(number, str):
         found = _BSUID.fullmatch(number)
         if found and found[1]:
             parent = parent or number

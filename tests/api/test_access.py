@@ -1,6 +1,5 @@
 """Who may do what: every route, for every kind of caller."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,8 +8,6 @@ from prometheus_client import REGISTRY
 
 from api.access import check_all_routes
 from models.agent import Permissions, Role
-from models.caller import Caller as KnownCaller
-from services import tokens
 from tests.api.conftest import AGENT_ID, BASE, Api, Caller
 from tests.api.rows import NOON, add_chat, add_event, add_message
 
@@ -148,15 +145,3 @@ def test_a_chat_that_is_hidden_is_answered_like_one_that_never_was(api: Api) -> 
     absent = api.agent.get(f"{BASE}/chats/chat_never").json["error"]  # type: ignore[index]
     assert hidden["message"].replace(foreign, "chat_never") == absent["message"]
     assert hidden["code"] == absent["code"]
-
-
-def test_a_caller_is_never_changed_by_a_request(api: Api) -> None:
-    known = api.wired.tokens.authenticate(api.agent.token or "")
-    with pytest.raises(AttributeError):
-        known.role = Role.ADMIN  # type: ignore[misc]
-    assert isinstance(replace(known, role=Role.ADMIN), KnownCaller)
-
-
-def test_a_revoked_token_is_out_within_a_second_in_other_processes(api: Api) -> None:
-    """Another process knows the token from its last look-up, for less than a second."""
-    assert tokens.TRUSTED_S < 1

@@ -21,9 +21,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Moments as precise as MongoDB keeps them.
 MOMENTS = st.integers(0, 4_000_000_000_000).map(lambda ms: EPOCH + timedelta(milliseconds=ms))
 SCALARS = st.none() | st.booleans() | INT64 | st.floats(allow_nan=False) | TEXT
-JSON = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=2)
-)
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=2))
 
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     str: TEXT,

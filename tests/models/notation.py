@@ -35,12 +35,8 @@ WORDS: dict[Any, str] = {
 def lists() -> dict[str, list[str]]:
     """All lists of the data model by the heading they stand under."""
     fields = {name: wrapped(fields_of(cls)) for cls, name in COLLECTIONS.items()}
-    parts = [
-        line for part in sorted(parts_of(COLLECTIONS), key=by_name) for line in titled(part, fields_of(part))
-    ]
-    words = [
-        line for word in sorted(words_of(COLLECTIONS), key=by_name) for line in titled(word, values_of(word))
-    ]
+    parts = [line for part in sorted(parts_of(COLLECTIONS), key=by_name) for line in titled(part, fields_of(part))]
+    words = [line for word in sorted(words_of(COLLECTIONS), key=by_name) for line in titled(word, values_of(word))]
     return {**fields, "Parts": parts, "Words": words}
 
 
@@ -91,12 +87,7 @@ def parts_of(classes: Iterable[type]) -> set[type]:
 def words_of(classes: Iterable[type]) -> set[type[Enum]]:
     """The vocabularies of entities and their parts."""
     everything = {*classes, *parts_of(classes)}
-    return {
-        one
-        for cls in everything
-        for one in inner_types(cls)
-        if isinstance(one, type) and issubclass(one, Enum)
-    }
+    return {one for cls in everything for one in inner_types(cls) if isinstance(one, type) and issubclass(one, Enum)}
 
 
 def values_of(words: type[Enum]) -> list[str]:

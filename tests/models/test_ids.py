@@ -1,6 +1,7 @@
 import os
 import re
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -48,9 +49,20 @@ def test_the_first_id_of_a_moment_bounds_it_from_below() -> None:
     assert new_id("evt", at - timedelta(milliseconds=1)) < first_id("evt", at) <= new_id("evt", at)
 
 
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Let threads take turns after every few instructions."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("eager_threads")
 def test_no_id_is_made_twice_by_many_threads() -> None:
+    at = datetime.now(UTC)
     with ThreadPoolExecutor(8) as pool:
-        batches = pool.map(lambda _: [new_id("msg") for _ in range(2_000)], range(8))
+        batches = pool.map(lambda _: [new_id("msg", at) for _ in range(5_000)], range(8))
         ids = [one for batch in batches for one in batch]
     assert len(set(ids)) == len(ids)
 

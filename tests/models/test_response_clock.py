@@ -9,7 +9,9 @@ from models.chat import Chat
 from models.response_clock import Turn, comes_in_turn, counted, moved
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-TURNS = st.lists(st.builds(lambda s, a: Turn(NOON + timedelta(seconds=s), a), st.integers(0, 8), st.booleans()), max_size=12)
+TURNS = st.lists(
+    st.builds(lambda s, a: Turn(NOON + timedelta(seconds=s), a), st.integers(0, 8), st.booleans()), max_size=12
+)
 
 
 def turn(minute: int, *, answer: bool = False) -> Turn:

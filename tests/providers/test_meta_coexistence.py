@@ -85,6 +85,11 @@ def test_history_is_marked_and_its_direction_follows_the_sender() -> None:
     assert ours.party == theirs.party == Party(phone=f"+{CUSTOMER}", user_id=BSUID)
 
 
+def test_what_the_business_number_sent_is_outbound_also_without_a_recipient() -> None:
+    (ours,) = synced(past(**{"from": BUSINESS}))
+    assert (ours.direction, ours.party) == (Direction.OUTBOUND, Party(phone=f"+{CUSTOMER}", user_id=BSUID))
+
+
 def test_history_without_numbers_follows_the_recipient_and_the_sender_id() -> None:
     ours, theirs = synced(past(to_user_id=BSUID), past(from_user_id=BSUID), id=None, context={"user_id": BSUID})
     assert (ours.direction, theirs.direction) == (Direction.OUTBOUND, Direction.INBOUND)

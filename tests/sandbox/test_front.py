@@ -180,7 +180,7 @@ def test_bodies_stream_through_while_they_are_sent(door: str, upstreams: dict[st
 
 @pytest.mark.parametrize("path", [f"{WEBHOOKS}/meta", "/api/whatsapp/chats", "/socket.io/"])
 def test_an_absent_process_is_503_and_nothing_leaks_into_the_log(closed_door: Front, path: str) -> None:
-    with running(closed_door) as log:
+    with running(closed_door, FRONT_LOG_LEVEL="DEBUG") as log:
         answer = requests.get(
             f"http://127.0.0.1:{closed_door.port}{path}",
             params={"hub.verify_token": "canary-token"},
@@ -200,7 +200,7 @@ def test_a_process_that_dies_in_mid_answer_is_logged_without_secrets(
 ) -> None:
     ports = {"ingest_port": free_port(), "realtime_port": free_port()}
     front = Front(port=free_port(), api_port=upstreams["api"].port, data_dir=tmp_path / "data", **ports)
-    with running(front) as log:
+    with running(front, FRONT_LOG_LEVEL="WARN") as log:
         with pytest.raises(requests.exceptions.RequestException):
             requests.get(
                 f"http://127.0.0.1:{front.port}/dying",

@@ -112,9 +112,14 @@ class Up:
         return self.process.wait(40)
 
     def own(self) -> list[int]:
-        """Return every live process that belongs to this run, by its arguments or its environment."""
-        mark = str(self.data).encode()
-        return [int(entry.name) for entry in Path("/proc").iterdir() if _mentions(entry, mark)]
+        """Return every live process that belongs to this run."""
+        return belonging(self.data)
+
+
+def belonging(data: Path) -> list[int]:
+    """Return every live process whose arguments or environment name the directory."""
+    mark = str(data).encode()
+    return [int(entry.name) for entry in Path("/proc").iterdir() if _mentions(entry, mark)]
 
 
 def _mentions(entry: Path, mark: bytes) -> bool:
@@ -127,8 +132,10 @@ def _mentions(entry: Path, mark: bytes) -> bool:
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "run" / "data"
+def data(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "run" / "data"
+    for pid in belonging(tmp_path / "run" / "data"):
+        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -308,6 +315,8 @@ def test_a_request_to_stop_leaves_no_process_and_no_note(data: Path, number: sig
     assert up.end(number) == 0
     assert up.own() == []
     assert not (data / "run.json").exists()
+    assert '"Shutting down","attr":{"exitCode":0}' in (data / "mongo" / "mongod.log").read_text()
+    assert "ready to exit" in (data / "valkey" / "valkey.log").read_text()
     with DataDir(data).lock():
         pass
 

@@ -12,7 +12,7 @@ from models.store.codec import from_document
 from models.store.tokens import ApiTokens
 from runtime.crypto import digest
 from runtime.errors import Invalid, NotFound, Unauthenticated
-from services.tokens import TRUSTED_S, Tokens
+from services.tokens import Tokens
 from tests.support.waiting import until
 from tests.support.wired import Wired
 
@@ -102,10 +102,6 @@ def test_a_revocation_is_in_effect_elsewhere_within_a_second(wired: Wired) -> No
     assert refusal(elsewhere, new.clear.reveal()) == "none"
     wired.tokens.revoke(new.row.id)
     until(lambda: refusal(elsewhere, new.clear.reveal()) == "revoked", seconds=1.0, what="the revocation")
-
-
-def test_a_look_up_is_trusted_for_less_than_a_second() -> None:
-    assert 0 < TRUSTED_S < 1
 
 
 def test_a_token_is_looked_up_once_in_a_while_and_not_for_each_request(wired: Wired) -> None:

@@ -14,10 +14,9 @@ from models.store.codec import camel, encode, field_names, from_document, to_cha
 from models.values import ChatStatus, Direction, MessageStatus, MessageType, SenderType
 from tests.models.entities import ENTITIES, entity
 
-LAX = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+LAX = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 NOW = datetime(2026, 11, 22, 10, 0, 0, 123000, tzinfo=UTC)
+A_BIT_LATER = NOW + timedelta(microseconds=999)
 AS_STORED: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
 
@@ -168,6 +167,20 @@ def test_containers_are_encoded_through_and_through() -> None:
         "at": [NOW],
         "to": {"x": "closed"},
     }
+
+
+@dataclass(slots=True, kw_only=True)
+class Ledger:
+    moments: dict[str, datetime]
+    words: dict[str, ChatStatus]
+
+
+def test_the_values_of_a_mapping_are_translated_like_any() -> None:
+    ledger = Ledger(moments={"GB.1": A_BIT_LATER}, words={"x": ChatStatus.CLOSED})
+    document = to_document(ledger)
+    assert document == {"moments": {"GB.1": NOW}, "words": {"x": "closed"}}
+    assert type(document["words"]["x"]) is str
+    assert from_document(Ledger, document).words["x"] is ChatStatus.CLOSED
 
 
 @dataclass(slots=True, kw_only=True)

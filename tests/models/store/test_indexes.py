@@ -8,7 +8,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
+from pymongo import MongoClient, monitoring
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -140,6 +140,36 @@ class TestApply:
         assert reported(database) == documented()
 
 
+class Rival(monitoring.CommandListener):
+    """Another process: it found the old index too, and drops it by name when we have just replaced it."""
+
+    def __init__(self, database: Documents) -> None:
+        self._database = database
+        self.dropped = False
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        pass
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        pass
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        if event.command_name == "createIndexes" and not self.dropped:
+            indexed = self._database.labels.index_information()
+            if "partialFilterExpression" in indexed.get("name_1", {}):
+                self._database.labels.drop_index("name_1")
+                self.dropped = True
+
+
+def test_what_a_rival_drops_meanwhile_is_made_again(mongo_uri: str, database: Documents) -> None:
+    database.labels.create_index("name")
+    rival = Rival(database)
+    with MongoClient[dict[str, Any]](mongo_uri, event_listeners=[rival]) as client:
+        indexes.apply(client[database.name])
+    assert rival.dropped
+    assert reported(database) == documented()
+
+
 #: A unique index, the rows it is about (but for their id), and a change that takes a row out of its scope.
 REUSABLE = [
     ("labels", {"name": "vip"}, {"isDeleted": True}),
@@ -185,9 +215,7 @@ class TestUniqueness:
             rows.insert_one({"id": "3", "isDeleted": False, **row})
 
     @pytest.mark.parametrize(("collection", "row"), ONCE)
-    def test_what_identifies_a_fact_is_there_once(
-        self, store: Store, collection: str, row: dict[str, Any]
-    ) -> None:
+    def test_what_identifies_a_fact_is_there_once(self, store: Store, collection: str, row: dict[str, Any]) -> None:
         rows = store.database[collection]
         rows.insert_one({"id": "1", **row})
         with pytest.raises(DuplicateKeyError):
@@ -241,9 +269,7 @@ LISTS: list[tuple[str, dict[str, Any], dict[str, int]]] = [
 
 class TestUse:
     @pytest.mark.parametrize(("collection", "query", "index"), LOOKUPS)
-    def test_look_ups_find_their_index(
-        self, store: Store, collection: str, query: dict[str, Any], index: str
-    ) -> None:
+    def test_look_ups_find_their_index(self, store: Store, collection: str, query: dict[str, Any], index: str) -> None:
         considered = store.database[collection].find(query).explain()["queryPlanner"]
         assert f"'indexName': '{index}'" in str(considered)
 
