@@ -77,7 +77,7 @@ class Gate:
             return
         try:
             g.caller = self._tokens().authenticate(_presented())
-            bind_contextvars(token_id=g.caller.token_id)
+            bind_contextvars(caller=g.caller.token_id)
         except Unauthenticated as error:
             g.refusal = error
 

@@ -36,13 +36,15 @@ class Contender:
 
 def all_contenders(stage: Stage) -> list[Contender]:
     """Start them all, and return when they answer."""
-    return [_hookline(stage), _hello(stage), _ordinary(stage)]
+    found = [_hookline(stage), _hello(stage), _ordinary(stage)]
+    for contender in found:
+        contender.running.wait_until_it_answers(contender.port, "/healthz")
+    return found
 
 
 def _hookline(stage: Stage) -> Contender:
     port = free_port()
     running = stage.hookline("ingest", INGEST_BIND=f"127.0.0.1:{port}")
-    running.wait_until_it_answers(port, "/readyz")
     events = stage.database["webhookevents"]
 
     def clear() -> None:
@@ -55,7 +57,6 @@ def _hookline(stage: Stage) -> Contender:
 def _hello(stage: Stage) -> Contender:
     port = free_port()
     running = stage.start("hello", sys.executable, "-m", "benchmarks.baselines.hello", f"127.0.0.1:{port}")
-    running.wait_until_it_answers(port, "/healthz")
     return Contender(HELLO, port, running, lambda: None)
 
 
@@ -63,7 +64,6 @@ def _ordinary(stage: Stage) -> Contender:
     port = free_port()
     app = "benchmarks.baselines.ordinary:create_app()"
     running = stage.start("ordinary", sys.executable, "-m", *_GUNICORN, "-b", f"127.0.0.1:{port}", app)
-    running.wait_until_it_answers(port, "/healthz")
     events = stage.client[ordinary.DATABASE][ordinary.COLLECTION]
 
     def clear() -> None:

@@ -7,8 +7,10 @@ Deliberately no measuring.
 import json
 import platform
 import subprocess
+import sys
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -57,7 +59,9 @@ class Promise:
     def row(self, spread: Spread) -> Row:
         """Show what was found beside what was promised."""
         sign = "≤" if self.at_most else "≥"
-        verdict = "goal" if self.holds(spread.median, self.goal) else "holds" if self.holds(spread.median, self.now) else "MISSED"
+        verdict = "goal" if self.holds(spread.median, self.goal) else "holds"
+        if not self.holds(spread.median, self.now):
+            verdict = "MISSED"
         bounds = {"first stage": f"{sign} {self.now:g}", "goal": f"{sign} {self.goal:g}"}
         return {"promise": self.number, "what": self.what, "found": spread.shown(2), **bounds, "verdict": verdict}
 
@@ -77,8 +81,8 @@ def table(rows: Sequence[Row]) -> str:
     columns = list(rows[0])
     cells = [columns, *([str(row[column]) for column in columns] for row in rows)]
     widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells]
-    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
+    head, *lines = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["-" * width for width in widths], *lines])
 
 
 def machine(mongo: Mapping[str, Any], queue: Mapping[str, Any]) -> dict[str, str]:
@@ -96,27 +100,31 @@ def machine(mongo: Mapping[str, Any], queue: Mapping[str, Any]) -> dict[str, str
     }
 
 
-def record(title: str, command: str, setting: Mapping[str, str], tables: Sequence[str]) -> None:
-    """Append a section to RESULTS.md."""
-    lines = [f"\n## {title}, {setting['date']}\n", f"`{command}`\n"]
-    lines.append(" · ".join(f"{name} {value}" for name, value in setting.items() if name != "date") + "\n")
-    with RESULTS.open("a") as file:
-        file.write("\n".join([*lines, *(f"{one}\n" for one in tables)]))
+def publish(
+    title: str, chosen: Namespace, setting: Mapping[str, str], shown: Sequence[str], runs: Mapping[str, Sequence[Any]]
+) -> None:
+    """Print what was found; write it as JSON and append it to RESULTS.md where that was asked."""
+    print("\n\n".join(shown))
+    if chosen.json:
+        chosen.json.write_text(json.dumps({"machine": setting, "runs": runs}, indent=2, default=asdict) + "\n")
+    if chosen.record:
+        facts = " · ".join(f"{name} {value}" for name, value in setting.items() if name != "date")
+        section = [f"## {title}, {setting['date']}", f"`{chosen.command}`", facts, *shown]
+        with RESULTS.open("a") as file:
+            file.write("\n" + "\n\n".join(section) + "\n")
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write everything that was found, for other programs."""
-    path.write_text(json.dumps(content, indent=2, default=str) + "\n")
-
-
-def fallen(found: Mapping[str, Spread], promises: Sequence[Promise], floors: Mapping[str, float]) -> list[str]:
-    """Name the figures that are beyond the bound a short run must keep."""
-    return [
-        f"{promise.number} is {found[promise.number].median:.2f}, which is beyond {floors[promise.number]:g}"
+def judge(found: Mapping[str, Spread], promises: Sequence[Promise], floors: Mapping[str, float]) -> int:
+    """Compare a short run with the bounds it must keep; 1, and a line for each, where it does not."""
+    beyond = [
+        promise.number
         for promise in promises
         if promise.number in found and promise.number in floors
         if not promise.holds(found[promise.number].median, floors[promise.number])
     ]
+    for number in beyond:
+        print(f"{number} is {found[number].median:.2f}, which is beyond {floors[number]:g}", file=sys.stderr)
+    return 1 if beyond else 0
 
 
 def _cpus() -> int:
@@ -129,5 +137,6 @@ def _line(path: str, key: str) -> str:
 
 
 def _commit() -> str:
-    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=RESULTS.parent)
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False, cwd=RESULTS.parent)
     return asked.stdout.strip() or "unknown"

@@ -7,13 +7,12 @@ rows in MongoDB must be exactly the webhooks answered 200. Deliberately no worke
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from benchmarks.contenders import HELLO, HOOKLINE, ORDINARY, Contender, all_contenders
-from benchmarks.figures import Promise, Spread, fallen, machine, ratio, record, spread, table, write_json
+from benchmarks.figures import Promise, Spread, judge, machine, publish, ratio, spread, table
 from benchmarks.load import Load, LoadError, generators, load
 from benchmarks.options import parser
 from benchmarks.signing import write_requests
@@ -28,6 +27,9 @@ PROMISES: Final = (
 )
 #: What a short run must show; far from what is promised, so that a busy machine does not fail it.
 FLOORS: Final = {"P1": 2.0, "P3": 1.0, "P4": 0.1}
+#: How long (s) the last answers of a run may take, and of a short one.
+DRAIN_S: Final = 3
+SHORT_DRAIN_S: Final = 1
 #: The first run of each contender (s), which is not counted and tells how many requests are needed.
 WARM_UP_S: Final = 1.0
 WARM_UP_REQUESTS: Final = 30_000
@@ -101,10 +103,7 @@ class Rounds:
     def prepare(self) -> None:
         """Warm everybody up, then sign as many different webhooks as the fastest can take in one run."""
         self._requests = self._signed("warm-up", WARM_UP_REQUESTS)
-        fastest = float(WARM_UP_REQUESTS)
-        for contender in self._contenders:
-            with suppress(LoadError):
-                fastest = max(fastest, self._measure(contender, self._chosen.connections[0], WARM_UP_S).load.rate)
+        fastest = max(self._warm_up(contender) for contender in self._contenders)
         needed = fastest * self._chosen.seconds * ROOM
         self._requests = self._signed("requests", int(needed) + max(self._chosen.connections))
 
@@ -117,6 +116,12 @@ class Rounds:
                     run = self._measure(contender, connections, self._chosen.seconds)
                     self.found.setdefault((contender.name, connections), []).append(run)
                     self._tell(number, contender, run)
+
+    def _warm_up(self, contender: Contender) -> float:
+        try:
+            return self._measure(contender, self._chosen.connections[0], WARM_UP_S).load.rate
+        except LoadError:
+            return 2 * WARM_UP_REQUESTS / WARM_UP_S
 
     def _signed(self, name: str, count: int) -> Path:
         traffic = Traffic(events=count)
@@ -131,7 +136,8 @@ class Rounds:
         contender.clear()
         self._stage.settle()
         before = self._costs(contender)
-        seen = load(contender.port, self._requests, connections=connections, window=window, by=self._chosen.load)
+        how = {"by": self._chosen.load, "drain": SHORT_DRAIN_S if self._chosen.short else DRAIN_S}
+        seen = load(contender.port, self._requests, connections=connections, window=window, **how)
         after = self._costs(contender)
         check_ledger(contender, seen)
         return Run(seen, Costs(*(late - early for late, early in zip(after, before, strict=True))))
@@ -141,8 +147,8 @@ class Rounds:
         return contender.running.cpu(), stage.mongo_cpu(), stage.valkey_cpu(), stage.round_trips()
 
     def _tell(self, number: int, contender: Contender, run: Run) -> None:
-        place = f"round {number + 1}/{self._chosen.runs}"
-        print(f"{place}  {contender.name:12} {run.load.connections:4} connections {run.load.rate:8,.0f}/s", file=sys.stderr)
+        place = f"round {number + 1}/{self._chosen.runs}  {contender.name:12} {run.load.connections:4} connections"
+        print(f"{place} {run.load.rate:8,.0f}/s", file=sys.stderr)
 
 
 def check_ledger(contender: Contender, seen: Load) -> None:
@@ -164,15 +170,9 @@ def _report(found: Found, setting: dict[str, str], chosen: argparse.Namespace) -
     ratios = ratios_of(found)
     promised = table([promise.row(ratios[promise.number]) for promise in PROMISES if promise.number in ratios])
     notes = f"Costs are CPU microseconds per webhook, on all cores; the load is made by {setting['load']}."
-    print(f"{figures}\n\n{notes}\n\n{promised}")
-    if chosen.json:
-        runs = {f"{name}, {connections}": [asdict(run) for run in runs] for (name, connections), runs in found.items()}
-        write_json(chosen.json, {"machine": setting, "runs": runs, "ratios": {n: asdict(one) for n, one in ratios.items()}})
-    if chosen.record:
-        record("Ingest", chosen.command, setting, [figures, notes, promised])
-    low = fallen(ratios, PROMISES, FLOORS) if chosen.short else []
-    print("\n".join(low), end="\n" if low else "", file=sys.stderr)
-    return 1 if low else 0
+    runs = {f"{name}, {connections} connections": runs for (name, connections), runs in found.items()}
+    publish("Ingest", chosen, setting, [figures, notes, promised], runs)
+    return judge(ratios, PROMISES, FLOORS) if chosen.short else 0
 
 
 #: Column -> what it shows of a run, and with how many digits.

@@ -9,26 +9,25 @@ loop: a slow system does not slow the stream down.
 import argparse
 import http.client
 import json
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import quantiles
 from typing import Any, Final
 
 from pymongo.read_concern import ReadConcern
 
-from benchmarks.figures import Promise, machine, record, spread, table, write_json
+from benchmarks.figures import Promise, judge, machine, publish, spread, table
+from benchmarks.options import parser
 from benchmarks.signing import signed_request
 from benchmarks.stage import Stage, open_stage
 from benchmarks.traffic import Traffic, phone
 from sandbox.engines.ports import free_port
 
-PROMISE: Final = Promise("P6", "received → readable, p95 in ms", 500, 150, at_most=True)
+PROMISE: Final = Promise("P6", "received → readable, p95 in ms", now=500, goal=150, at_most=True)
 #: What the short run must show at most (ms).
 CEILING_MS: Final = 5_000
 #: Of so many webhooks one is a message of the watched customer.
@@ -36,7 +35,7 @@ WATCHED: Final = 10
 #: Connections of the stream; each sends its share at its own times.
 SENDERS: Final = 8
 #: How often (s) it is looked whether a message can be read.
-LOOK_S: Final = 0.005
+LOOK_S: Final = 0.01
 #: The stream before the first counted message (s), and how long (s) the last ones may take.
 WARM_UP_S: Final = 2.0
 PATIENCE_S: Final = 15.0
@@ -79,7 +78,7 @@ class Stream:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the benchmark; return 1 when the short run was slower than its ceiling."""
-    chosen = _arguments(words)
+    chosen = _arguments(sys.argv[1:] if words is None else words)
     runs = []
     with open_stage(cache_gb=chosen.cache_gb) as stage:
         port = _start(stage)
@@ -91,20 +90,15 @@ def main(words: Sequence[str] | None = None) -> int:
     return _report(runs, setting, chosen)
 
 
-def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.latency", description=__doc__.splitlines()[0])
-    parser.add_argument("--short", action="store_true", help="a few seconds, for CI")
-    parser.add_argument("--through", choices=("mongo", "api"), default="mongo", help="where messages are looked for")
-    parser.add_argument("--rate", type=int, default=200, help="webhooks a second (200)")
-    parser.add_argument("--runs", type=int, help="rounds, of which the median counts (5)")
-    parser.add_argument("--seconds", type=float, help="length of each run (20)")
-    parser.add_argument("--cache-gb", type=float, default=1.0, help="cache of mongod (1)")
-    parser.add_argument("--json", type=Path, help="write everything found to this file")
-    parser.add_argument("--record", action="store_true", help="append a section to benchmarks/RESULTS.md")
-    chosen = parser.parse_args(words)
+def _arguments(words: Sequence[str]) -> argparse.Namespace:
+    options = parser("latency", __doc__)
+    options.add_argument("--through", choices=("mongo", "api"), default="mongo", help="where messages are looked for")
+    options.add_argument("--rate", type=int, default=200, help="webhooks a second (200)")
+    options.add_argument("--seconds", type=float, help="length of each run (20; short 5)")
+    chosen = options.parse_args(words)
     chosen.runs = chosen.runs or (1 if chosen.short else 5)
     chosen.seconds = chosen.seconds or (5.0 if chosen.short else 20.0)
-    chosen.words = list(words if words is not None else sys.argv[1:])
+    chosen.command = " ".join(["python -m benchmarks.latency", *words])
     return chosen
 
 
@@ -134,9 +128,8 @@ def _through_api(stage: Stage) -> Look:
     """Look as an agent's screen does: the newest messages of the watched customer's chat."""
     port = free_port()
     stage.hookline("api", API_BIND=f"127.0.0.1:{port}").wait_until_it_answers(port, "/healthz")
-    command = [str(Path(sys.executable).with_name("hookline")), "tokens", "create", "--name", "benchmark", "--role", "admin", "--json"]
-    printed = subprocess.run(command, env=stage.environment, cwd=stage.directory, capture_output=True, text=True, check=True).stdout
-    headers = {"Authorization": f"Bearer {json.loads(printed)['token']}"}
+    token = stage.ask("tokens", "create", "--name", "benchmark", "--role", "admin", "--json")["token"]
+    headers = {"Authorization": f"Bearer {token}"}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
 
     def look(wanted: set[str]) -> set[str]:
@@ -197,12 +190,8 @@ def _report(runs: Sequence[Sequence[float]], setting: dict[str, str], chosen: ar
     row = {"looked through": chosen.through, "webhooks/s": chosen.rate, "messages": sum(map(len, runs))}
     figures = table([row | {f"p{percent} ms": one.shown(1) for percent, one in cuts.items()}])
     promised = table([PROMISE.row(cuts[95])])
-    print(f"{figures}\n\n{promised}")
-    if chosen.json:
-        write_json(chosen.json, {"machine": setting, "seconds": runs})
-    if chosen.record:
-        record("Latency", " ".join(["python -m benchmarks.latency", *chosen.words]), setting, [figures, promised])
-    return 1 if chosen.short and cuts[95].median > CEILING_MS else 0
+    publish("Latency", chosen, setting, [figures, promised], {"seconds": runs})
+    return judge({PROMISE.number: cuts[95]}, [PROMISE], {PROMISE.number: CEILING_MS}) if chosen.short else 0
 
 
 if __name__ == "__main__":

@@ -15,8 +15,6 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SCRIPT: Final = Path(__file__).with_name("signed.lua")
-#: How long (s) the last answers may take after the window.
-DRAIN_S: Final = 3
 #: Slowest answer (s) that still counts as one.
 PATIENCE_S: Final = 10
 
@@ -64,8 +62,8 @@ def generators() -> list[str]:
     return ["wrk", "python"] if shutil.which("wrk") else ["python"]
 
 
-def load(port: int, requests: Path, *, connections: int, window: float, by: str, drain: int = DRAIN_S) -> Load:
-    """Send requests for a window of time and wait for the last answers; `by` names the generator.
+def load(port: int, requests: Path, *, connections: int, window: float, by: str, drain: int) -> Load:
+    """Send requests for a window of time, then wait up to `drain` seconds for the last answers.
 
     Raises:
         LoadError: the file held too few requests, or the generator failed.

@@ -3,9 +3,11 @@
 Everything is local and made for the run; nothing of the machine's own database is touched. Deliberately no measuring.
 """
 
+import json
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -69,7 +71,14 @@ class Stage:
 
     def hookline(self, command: str, **environment: str) -> Running:
         """Start one of Hookline's own processes, as the Procfile does."""
-        return self.start(command, str(Path(sys.executable).with_name("hookline")), command, **environment)
+        return self.start(command, _hookline(), command, **environment)
+
+    def ask(self, *words: str) -> dict[str, Any]:
+        """Run one of Hookline's commands with `--json`, and read what it prints."""
+        command = [_hookline(), *words]
+        ended = subprocess.run(command, env=self.environment, cwd=self.directory, capture_output=True, check=True)
+        answer: dict[str, Any] = json.loads(ended.stdout)
+        return answer
 
     def settle(self) -> None:
         """Empty the queue and write a checkpoint, so that no run pays for the one before it."""
@@ -126,6 +135,10 @@ def _furnished(directory: Path, mongo: MongoEngine, valkey: ValkeyEngine, stack:
         config_id=_account(settings, webhook_secret),
         stack=stack,
     )
+
+
+def _hookline() -> str:
+    return str(Path(sys.executable).with_name("hookline"))
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -73,7 +73,7 @@ class Traffic:
         self._reports: Iterator[tuple[int, str, str]] = iter(())
 
     def before(self) -> Iterator[bytes]:
-        """Yield what happened before: half of the customers wrote once, and the business answered them from its phone."""
+        """Yield what happened before: half of the customers wrote, and the business answered from its phone."""
         known = self._customers // 2
         for customer in range(known):
             yield self._text(customer)
@@ -113,7 +113,12 @@ class Traffic:
         kind, mime = self._random.choice(_MEDIA)
         number = str(10**15 + self._made)
         digest = base64.b64encode(self._random.randbytes(32)).decode()
-        media = {"mime_type": mime, "sha256": digest, "id": number, "url": f"https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid={number}&source=webhook"}
+        media = {
+            "mime_type": mime,
+            "sha256": digest,
+            "id": number,
+            "url": f"https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid={number}&source=webhook",
+        }
         return self._inbound(self._random.randrange(self._customers), {"type": kind, kind: media})
 
     def _inbound(self, customer: int, item: dict[str, Any]) -> bytes:
@@ -145,7 +150,7 @@ class Traffic:
         item = {
             "id": sent, "status": status, "timestamp": self._now(), "recipient_id": phone(customer),
             "recipient_user_id": user_id(customer),
-            "pricing": {"billable": True, "pricing_model": "PMP", "category": "service", "type": "free_customer_service"},
+            "pricing": {"billable": True, "pricing_model": "PMP", "category": "utility", "type": "regular"},
         }  # fmt: skip
         return self._webhook(customer, statuses=[item])
 

@@ -1,4 +1,4 @@
-"""`hookline check`: is everything a running system needs in place?
+"""`hookline check`: tell whether everything a running system needs is in place.
 
 A table, and a non-zero exit code on any failure. Deliberately changes nothing.
 """
@@ -11,10 +11,12 @@ import redis
 
 from cli.options import data_option, settings
 from models.store.indexes import missing
+from models.whatsapp_config import WhatsAppConfig
 from providers import registry
-from providers.accounts import open_account
+from providers.accounts import open_account, open_accounts
 from runtime.connections import connect_redis_briefly
 from runtime.errors import CryptoError
+from runtime.logs import scrub
 from services.wiring import Services
 
 
@@ -36,7 +38,7 @@ def _probed(probe: "Callable[[Services], str | None]", services: Services) -> st
     try:
         return probe(services)
     except Exception as error:  # noqa: BLE001  a probe that fails in any way is a finding, not a crash
-        return f"{type(error).__name__}: {str(error).splitlines()[0][:160] if str(error) else ''}"
+        return f"{type(error).__name__}: {scrub(str(error))[:160]}"
 
 
 def _indexes(services: Services) -> str | None:
@@ -54,21 +56,29 @@ def _redis(services: Services) -> str | None:
     return None if policy == "noeviction" else f"maxmemory-policy is {policy}; set noeviction, or jobs vanish silently"
 
 
+def _keys(services: Services) -> str | None:
+    """Tell which accounts none of the keys opens."""
+    return "; ".join(problem for config in services.configs.live() if (problem := _unopened(config, services)))
+
+
+def _unopened(config: WhatsAppConfig, services: Services) -> str | None:
+    provider = registry.by_name(config.provider)
+    try:
+        if provider is not None:
+            open_account(config, provider, services.settings.keyring(), at=services.clock.now())
+    except CryptoError as error:
+        return str(error)
+    return None
+
+
 def _accounts(services: Services) -> str | None:
-    problems = []
-    keyring = services.settings.keyring()
-    for config in services.configs.live():
-        provider = registry.by_name(config.provider)
-        if provider is None:
-            problems.append(f"{config.id}: unknown vendor {config.provider}")
-            continue
-        try:
-            problem = provider.check(open_account(config, provider, keyring, at=services.clock.now()))
-        except CryptoError as error:
-            problem = str(error)
-        if problem:
-            problems.append(f"{config.id}: {problem}")
-    return "; ".join(problems) or None
+    """Tell which accounts lack what they need to receive safely, or are of a vendor we do not speak."""
+    live = services.configs.live()
+    opened = open_accounts(live, services.settings.keyring(), at=services.clock.now())
+    spoken = registry.by_names()
+    problems = [(account.id, spoken[account.provider].check(account)) for account in opened]
+    problems += [(one.id, f"unknown vendor {one.provider}") for one in live if one.provider not in spoken]
+    return "; ".join(f"{account_id}: {problem}" for account_id, problem in problems if problem)
 
 
 PROBES: Final[dict[str, Callable[[Services], str | None]]] = {
@@ -76,5 +86,6 @@ PROBES: Final[dict[str, Callable[[Services], str | None]]] = {
     "mongodb": lambda services: services.store.problem(),
     "indexes": _indexes,
     "redis": _redis,
+    "keys": _keys,
     "accounts": _accounts,
 }

@@ -4,39 +4,44 @@ The options of `add` and `rotate` are the vendors' own forms, so a new vendor ne
 no secret is ever printed.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
-from cli.options import data_option, json_option, settings, show
+from cli.options import as_text, data_option, json_option, settings, show
 from providers import registry
 from providers.base import FormField, Provider
 from services.connecting import described
 from services.wiring import Services
 
-
 #: A field that every vendor's account may have.
 API_BASE_URL: Final = FormField("apiBaseUrl", "--api-base-url", help="Replaces the vendor's host (tests, proxies).")
 
 
-def _forms(*, secret_only: bool = False) -> dict[str, FormField]:
-    forms = [API_BASE_URL, *(f for provider in registry.all_providers() for f in provider.form)]
-    fields = [f for f in forms if f.secret or not secret_only]
-    return {f.flag: f for f in fields}
+def _flags(*, secret_only: bool = False) -> dict[str, FormField]:
+    """Every flag of any vendor's form; vendors that share one mean the same by it, but may keep it elsewhere."""
+    fields = [API_BASE_URL, *(f for provider in registry.all_providers() for f in provider.form)]
+    return {f.flag: f for f in fields if f.secret or not secret_only}
 
 
 def _form_options(*, secret_only: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add one option per form field of any vendor; a secret may also come from the environment or a prompt (`-`)."""
+    """Add one option per flag; a secret may also come from the environment or a prompt (`-`)."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        for flag, form_field in reversed(_forms(secret_only=secret_only).items()):
+        for flag, form_field in reversed(_flags(secret_only=secret_only).items()):
             shown = form_field.help + (" ('-' asks for it)" if form_field.secret else "")
-            command = click.option(flag, form_field.name.lower(), default=None, help=shown, show_envvar=True)(command)
+            variable = f"HOOKLINE_{_parameter(flag).upper()}" if form_field.secret else None
+            option = click.option(flag, _parameter(flag), envvar=variable, help=shown, show_envvar=True)
+            command = option(command)
         return command
 
     return add
+
+
+def _parameter(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")
 
 
 def _provider(_ctx: click.Context, _parameter: click.Parameter, value: str) -> Provider:
@@ -47,9 +52,17 @@ def _provider(_ctx: click.Context, _parameter: click.Parameter, value: str) -> P
     raise click.BadParameter(f"unknown vendor {value!r}; known are {known}")
 
 
-def _given(options: dict[str, str | None], *, secret_only: bool = False) -> dict[str, str]:
-    names = {f.name.lower(): f for f in _forms(secret_only=secret_only).values()}
-    return {names[option].name: _asked(names[option], value) for option, value in options.items() if value is not None}
+def _given(provider: Provider, options: dict[str, str | None]) -> dict[str, str]:
+    """Name the options' values as the vendor's form does; a flag that it lacks keeps its name, to be refused."""
+    own = {f.flag: f for f in (API_BASE_URL, *provider.form)}
+    written = {flag: value for flag in _flags() if (value := options.get(_parameter(flag))) is not None}
+    given = {own[flag].name: _asked(own[flag], value) for flag, value in written.items() if flag in own}
+    return given | {flag: value for flag, value in written.items() if flag not in own and not _is_ambient(flag)}
+
+
+def _is_ambient(flag: str) -> bool:
+    """Say whether an option was not written but found in the environment, where it may be for another vendor."""
+    return click.get_current_context().get_parameter_source(_parameter(flag)) is ParameterSource.ENVIRONMENT
 
 
 def _asked(form_field: FormField, value: str) -> str:
@@ -74,9 +87,9 @@ def add_command(
 ) -> None:
     """Add an account and print the webhook URL to give the vendor."""
     services = Services(settings(), application="cli")
-    config = services.connecting.add(provider, _given(options), name=name)
+    config = services.connecting.add(provider, _given(provider, options), name=name)
     if as_json:
-        click.echo(json.dumps({"id": config.id, "webhookUrl": config.webhook_url}))
+        click.echo(as_text({"id": config.id, "webhookUrl": config.webhook_url}))
         return
     click.echo(f"account {config.id} added; give the vendor this webhook URL:\n  {config.webhook_url}")
 
@@ -106,7 +119,7 @@ def rotate_command(config_id: str, **options: str | None) -> None:
     provider = registry.by_name(config.provider)
     if provider is None:
         raise click.ClickException(f"{config.provider} is not a vendor this version speaks")
-    values = _given(options, secret_only=True)
+    values = _given(provider, options)
     if not values:
         raise click.UsageError("name at least one secret to exchange")
     services.connecting.rotate(config_id, provider, values)

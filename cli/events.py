@@ -3,39 +3,44 @@
 Deliberately the same verbs as the API's; a replay goes through the current parser and changes nothing that is right.
 """
 
-import json
-from collections.abc import Iterable
+import re
+import sys
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from cli.options import data_option, json_option, settings, show
+from cli.options import as_text, data_option, json_option, settings, show
 from models.store.codec import to_document
 from models.values import EventStatus
 from models.webhook_event import WebhookEvent
 from runtime.errors import Conflict
 from services.wiring import Services
 
-#: Ids in one ring.
-RING_SIZE = 200
+#: Webhooks from which on a replay shows how far it is.
+LONG: Final = 200
+
+
+_AGE: Final = re.compile(r"([0-9]{1,9})([mhd])")
+_UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 class Moment(click.ParamType[datetime]):
-    """A moment: 2026-11-22, 2026-11-22T10:00:00Z, or an age such as 90m, 12h, 7d."""
+    """A moment: 2026-11-22, 2026-11-22T10:00:00Z, or so long ago (or ahead): 90m, 12h, 7d."""
 
     name = "moment"
+
+    def __init__(self, *, ahead: bool = False) -> None:
+        self._direction = 1 if ahead else -1
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Read a moment."""
         if isinstance(value, datetime):
             return value
-        units = {"m": "minutes", "h": "hours", "d": "days"}
-        if value[:-1].isdigit() and value[-1] in units:
-            return datetime.now(UTC) - timedelta(**{units[value[-1]]: int(value[:-1])})
+        age = _AGE.fullmatch(value)
         try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
+            moment = datetime.now(UTC) + self._direction * int(age[1]) * _UNITS[age[2]] if age else datetime.fromisoformat(value)
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is no moment (2026-11-22, 2026-11-22T10:00:00Z, 12h, 7d)", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -75,7 +80,7 @@ def show_command(event_id: str) -> None:
     services = Services(settings(), application="cli")
     event = services.events.get(event_id)
     body = event.raw_body.decode("utf-8", "backslashreplace")
-    click.echo(json.dumps({**_shown(event), "rawBody": body}, indent=2, default=str, ensure_ascii=False))
+    click.echo(as_text({**_shown(event), "rawBody": body}, indent=2))
 
 
 @events.command("replay")
@@ -88,32 +93,25 @@ def replay_command(
     ids: tuple[str, ...], status: str | None, since: datetime | None, until: datetime | None
 ) -> None:
     """Apply webhooks again through the current parser: those named, or those that match."""
+    if bool(ids) == bool(status or since or until):
+        raise click.UsageError("name webhooks, or else say which with --status, --since or --until")
     services = Services(settings(), application="cli")
-    if not ids and not (status or since or until):
-        raise click.UsageError("name webhooks, or say which with --status, --since or --until")
     chosen = list(ids) or services.events.ended_ids(status=status, since=since, until=until)
-    replayed = [event_id for event_id in _progress(chosen) if _replayed(services, event_id, named=bool(ids))]
-    for start in range(0, len(replayed), RING_SIZE):
-        services.ring_receive(replayed[start : start + RING_SIZE])
-    click.echo(f"{len(replayed)} webhooks will be applied again")
+    hidden = len(chosen) < LONG or not sys.stderr.isatty()
+    with click.progressbar(chosen, label="replaying", file=sys.stderr, hidden=hidden) as bar:
+        replayed = sum(_replayed(services, event_id, named=bool(ids)) for event_id in bar)
+    click.echo(f"{replayed} webhooks will be applied again")
 
 
 def _replayed(services: Services, event_id: str, *, named: bool) -> bool:
-    """Reopen one; one that matched but is being processed at this moment needs no replay."""
+    """Replay one; one that matched but is being processed at this moment needs no replay."""
     try:
-        services.events.reopen(event_id, now=services.clock.now())
+        services.replaying.replay(event_id, by=None, reason="hookline events replay")
     except Conflict:
         if named:
             raise
         return False
     return True
-
-
-def _progress(ids: list[str]) -> Iterable[str]:
-    if len(ids) < RING_SIZE or not click.get_text_stream("stderr").isatty():
-        return ids
-    with click.progressbar(ids, label="replaying", file=click.get_text_stream("stderr")) as bar:
-        return list(bar)
 
 
 def _shown(event: WebhookEvent) -> dict[str, Any]:

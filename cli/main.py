@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import click
 
-from runtime.errors import HooklineError
+from runtime.errors import HooklineError, Invalid
+from runtime.logs import scrub
 
 #: Sub-command -> where it is: module and attribute.
 COMMANDS: Final = {
@@ -47,7 +48,9 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hookline")
-@click.option("--data", envvar="HOOKLINE_DATA", type=click.Path(path_type=Path), help="Use the engines of `up --data DIR`.")
+@click.option(
+    "--data", envvar="HOOKLINE_DATA", type=click.Path(path_type=Path), help="Use the engines of `up --data DIR`."
+)
 @click.pass_context
 def cli(ctx: click.Context, data: Path | None) -> None:
     """WhatsApp webhooks in, a team inbox out."""
@@ -57,28 +60,38 @@ def cli(ctx: click.Context, data: Path | None) -> None:
 def main() -> None:
     """Run the command line; our own errors become one line on stderr and exit code 1."""
     try:
-        cli(standalone_mode=False)
+        sys.exit(cli(standalone_mode=False) or 0)
     except click.exceptions.Abort:
         sys.exit(130)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
+    except click.ClickException as error:
+        _complain(error.format_message(), code=error.exit_code)
     except HooklineError as error:
-        _complain(str(error) or type(error).__name__)
+        _complain(_words(error))
     except Exception as error:
         if os.environ.get("HOOKLINE_DEBUG"):
             raise
         _complain(f"{type(error).__name__}: {_first_line(error)} (HOOKLINE_DEBUG=1 shows where)")
 
 
+def _words(error: HooklineError) -> str:
+    """Say what one of our errors says, and of a wrong value also what is wrong with it."""
+    said = str(error) or type(error).__name__
+    fields = error.fields if isinstance(error, Invalid) else {}
+    details = [one for found in fields.values() for one in found if one not in said]
+    return f"{said}: {' '.join(details)}" if details else said
+
+
 def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "")[:200]
+    return scrub(next(iter(str(error).splitlines()), ""))[:200]
 
 
-def _complain(message: str) -> Any:
+def _complain(message: str, *, code: int = 1) -> Any:
     for line in message.splitlines():
         click.echo(f"hookline: {line}", err=True)
-    sys.exit(1)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

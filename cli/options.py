@@ -4,16 +4,21 @@ Deliberately no command here.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from runtime.logs import configure_logs
 from runtime.settings import Settings, load_settings, use_running
 
 F = TypeVar("F", bound=Callable[..., Any])
+#: Control characters, but for the line break that a layout needs.
+_STEERING: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def data_option(command: F) -> F:
@@ -52,7 +57,7 @@ def settings(*, quiet: bool = True) -> Settings:
 def show(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_json: bool) -> None:
     """Print rows as a table, or as a JSON list."""
     if as_json:
-        click.echo(json.dumps(list(rows), default=str, ensure_ascii=False))
+        click.echo(as_text(list(rows)))
         return
     if not rows:
         click.echo("none", err=True)
@@ -63,10 +68,25 @@ def show(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_jso
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
+def as_text(value: object, *, indent: int | None = None) -> str:
+    """Write a value as JSON, moments as ISO 8601 with Z, without a character that could steer a terminal."""
+    return _escaped(json.dumps(value, default=_written, ensure_ascii=False, indent=indent))
+
+
+def _written(value: object) -> str:
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+
+
 def _text(value: object) -> str:
-    return "" if value is None else str(value)
+    return "" if value is None else _escaped(_written(value))
 
 
-def _remember_data(ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
-    if value is not None:
+def _escaped(text: str) -> str:
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _remember_data(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    """Keep the directory; one that was written on the command line is not replaced by one of the environment."""
+    written = ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    if value is not None and (written or ctx.find_root().obj is None):
         ctx.find_root().obj = value

@@ -3,7 +3,6 @@
 Deliberately only starting: what a process does is its own room's business.
 """
 
-import os
 from typing import Final
 
 import click
@@ -71,7 +70,7 @@ def _serve(target: str, *, bind: str, workers: int, threads: int) -> None:
     host, _, port = bind.rpartition(":")
     server = Server(
         target,
-        address=host,
+        address=host.strip("[]"),
         port=int(port),
         interface=Interfaces.WSGI,
         factory=True,
@@ -79,7 +78,7 @@ def _serve(target: str, *, bind: str, workers: int, threads: int) -> None:
         blocking_threads=threads,
         backlog=BACKLOG,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
-        log_level=LogLevels(os.environ.get("GRANIAN_LOG_LEVEL", "warning")),
+        log_level=LogLevels.warning,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_PATIENCE_S,
         websockets=False,

@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         committer=committer,
         now=clock.now,
     )
-    app = Flask("hookline.ingest")
+    app = Flask("hookline.ingest", static_folder=None)
     app.wsgi_app = StreetDoor(  # type: ignore[method-assign]
         app.wsgi_app, receiver, max_body=settings.max_body_bytes, public_url=settings.public_url
     )

@@ -12,7 +12,7 @@ from ingest.committer import Committer
 from models.store.intake import IntakeRow, Stored, intake_row
 from providers.base import Account, Acknowledgement, Provider, WebhookRequest
 from providers.directory import AccountDirectory
-from runtime.errors import HooklineError, NotFound, SignatureError, Unparseable, WrongType
+from runtime.errors import HooklineError, NotFound, SignatureError, Unavailable, Unparseable, WrongType
 from runtime.metrics import WEBHOOKS
 
 #: Every webhook path begins so.
@@ -56,12 +56,13 @@ class Receiver:
         """Answer a vendor's subscription handshake.
 
         Raises:
-            NotFound: no such vendor or account, or the vendor has no handshake.
+            NotFound: no such vendor, or the vendor has no handshake.
+            Unavailable: the accounts are not known yet.
         """
         provider, account_id = self._route(request, path)
         answer = provider.handshake(request, self._accounts(provider, account_id))
         if answer is not None and answer.status == 403:
-            self._directory.refresh()
+            self._look_again()
             answer = provider.handshake(request, self._accounts(provider, account_id))
         if answer is None:
             raise NotFound("this vendor has no handshake")
@@ -106,9 +107,19 @@ class Receiver:
         try:
             return provider.authenticate(request, candidates)
         except SignatureError:
-            self._directory.refresh()
+            self._look_again()
             candidates = self._directory.candidates(provider, account_id=account_id, keys=keys)
             return provider.authenticate(request, candidates)
+
+    def _look_again(self) -> None:
+        """Read the accounts anew, for they may have just changed.
+
+        Raises:
+            Unavailable: they could not be read since this process started, so nobody can be told from a stranger.
+        """
+        self._directory.refresh()
+        if not self._directory.has_loaded:
+            raise Unavailable("the accounts are not known yet")
 
     def _accounts(self, provider: Provider, account_id: str | None) -> tuple[Account, ...]:
         return self._directory.candidates(provider, account_id=account_id, keys=())

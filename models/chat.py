@@ -5,7 +5,7 @@ Deliberately no counting and no clock: the store changes counters in the transac
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from models.message import Referral
@@ -15,13 +15,8 @@ from models.values import (
     MessageStatus,
     MessageType,
     Priority,
-    ProviderName,
     SenderType,
 )
-
-#: How long after the customer's last message a business may write freely, where the vendor has such a window.
-SERVICE_WINDOW: Final = timedelta(hours=24)
-WINDOWED_PROVIDERS: Final = frozenset({ProviderName.META, ProviderName.TWILIO})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,6 +75,8 @@ class Chat:
     user_id: str | None = None
     username: str | None = None
     customer_name: str | None = None
+    #: The vendor's time at which each of these was told, by our field name: older news does not replace newer.
+    seen_at: dict[str, datetime] | None = None
     customer_id: str | None = None
 
     status: ChatStatus = ChatStatus.UNASSIGNED
@@ -166,8 +163,3 @@ def sources_of(target: ChatStatus) -> list[ChatStatus]:
 def reopened_status(*, assignee_kept: bool) -> ChatStatus:
     """Say where a reopened chat stands: with its assignee if still available, else in the common queue."""
     return ChatStatus.ASSIGNED if assignee_kept else ChatStatus.UNASSIGNED
-
-
-def window_end(provider: str, last_inbound_at: datetime) -> datetime | None:
-    """Say until when a free answer is allowed after a customer's message; None: the vendor has no window."""
-    return last_inbound_at + SERVICE_WINDOW if provider in WINDOWED_PROVIDERS else None

@@ -37,6 +37,8 @@ class Customer:
     language: str | None = None
 
     whatsapp_name: str | None = None
+    #: The vendor's time of the message that told the name.
+    named_at: datetime | None = None
     whatsapp_profile_picture: str | None = None
     is_verified: bool | None = None
 

@@ -1,8 +1,8 @@
 """How long customers wait: who waits since when, how fast the first answer was, and how fast answers are on average.
 
-Judged by the vendor's times, so that the result does not depend on the order in which messages arrive: a message that comes in
-turn moves the clock one step, one that comes late has it counted anew from all turns. Deliberately no counting of
-synced history, of system messages, or of what blocked people write.
+Judged by the vendor's times, so that the result does not depend on the order in which messages arrive: a message
+that comes in turn moves the clock one step, one that comes late has it counted anew from all turns. Deliberately
+no counting of synced history, of system messages, or of what blocked people write.
 """
 
 from collections.abc import Iterable

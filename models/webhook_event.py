@@ -13,8 +13,6 @@ from models.values import EventStatus, Outcome
 
 #: The event type of a delivery whose parts are of several kinds.
 MIXED: Final = "mixed"
-#: States in which nothing more happens by itself; only such rows expire.
-TERMINAL: Final = frozenset({EventStatus.PROCESSED, EventStatus.FAILED, EventStatus.IGNORED})
 
 
 @dataclass(slots=True, kw_only=True)

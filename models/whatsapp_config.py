@@ -125,6 +125,11 @@ def sealed_ring(config: WhatsAppConfig, name: str, at: datetime) -> list[str]:
     return [*([current] if current else []), *old]
 
 
+def secret_path(name: str) -> str:
+    """Tell where in a document the sealed value of a secret stands; `name` as in documents."""
+    return name if name in _ATTRIBUTES else f"otherSecrets.{name}"
+
+
 def set_field(config: WhatsAppConfig, name: str, value: str, *, secret: bool) -> None:
     """Write a plain or a sealed value by its document name, where it is kept."""
     attribute = _ATTRIBUTES.get(name)

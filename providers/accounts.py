@@ -4,13 +4,13 @@ Deliberately no database: configs come in as entities. An account whose secrets 
 and reported, never fatal: the others keep working.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from models.whatsapp_config import WhatsAppConfig, plain_field, sealed_ring
 from providers import registry
 from providers.base import Account, Provider
-from runtime.crypto import KeyRing
+from runtime.crypto import KeyRing, Secret
 from runtime.errors import CryptoError
 from runtime.logs import logger
 
@@ -37,15 +37,28 @@ def open_accounts(configs: Iterable[WhatsAppConfig], keyring: KeyRing, *, at: da
 
 
 def open_account(config: WhatsAppConfig, provider: Provider, keyring: KeyRing, *, at: datetime) -> Account:
-    """Open one config by its vendor's form.
+    """Open one config by its vendor's form; an exchanged secret that no longer opens is left out.
 
     Raises:
-        CryptoError: a secret does not open with our keys, or not in its place.
+        CryptoError: a secret in force does not open with our keys, or not in its place.
     """
     fields = {f.name: value for f in provider.form if not f.secret and (value := plain_field(config, f.name))}
     secrets = {
-        f.name: tuple(keyring.open(token, context=seal_context(config.id, f.name)) for token in ring)
+        f.name: _opened(ring, keyring, context=seal_context(config.id, f.name))
         for f in provider.form
         if f.secret and (ring := sealed_ring(config, f.name, at))
     }
     return Account(id=config.id, provider=config.provider, fields=fields, secrets=secrets)
+
+
+def _opened(ring: Sequence[str], keyring: KeyRing, *, context: str) -> tuple[Secret, ...]:
+    newest, *exchanged = ring
+    return (keyring.open(newest, context=context), *_those_that_open(exchanged, keyring, context=context))
+
+
+def _those_that_open(ring: Iterable[str], keyring: KeyRing, *, context: str) -> Iterator[Secret]:
+    for token in ring:
+        try:
+            yield keyring.open(token, context=context)
+        except CryptoError as error:
+            _log.warning("exchanged_secret_not_opened", reason=str(error))

@@ -16,8 +16,10 @@ from providers.base import Account, Provider
 from providers.events import AccountKey
 from runtime.logs import logger
 
-#: A snapshot younger than this (s) is not loaded again, however many wrong signatures ask for it.
-MIN_AGE_S: Final = 0.5
+#: Loads that requests may ask for at once: an account or secret of a moment ago is found without waiting.
+SPARE_LOADS: Final = 5
+#: Loads that become spare again each second, however many wrong signatures ask for one.
+LOADS_PER_S: Final = 2.0
 #: How long a request may wait (s) for a snapshot that another request is loading.
 REFRESH_PATIENCE_S: Final = 1.0
 
@@ -50,7 +52,10 @@ def index(accounts: Iterable[Account], providers: Mapping[str, Provider]) -> Sna
 
 
 class AccountDirectory:
-    """Finds accounts in a snapshot that is at most `ttl` old while the loader works."""
+    """Finds accounts in a snapshot that is at most `ttl` old while the loader works.
+
+    `has_loaded` is false until there has been any: then nobody can say yet who is known here.
+    """
 
     def __init__(
         self,
@@ -65,6 +70,9 @@ class AccountDirectory:
         self._snapshot = Snapshot()
         self._loaded_at = float("-inf")
         self._loading = threading.Lock()
+        self._spare = float(SPARE_LOADS)
+        self._counted_at = time.monotonic()
+        self.has_loaded = False
 
     def by_id(self, account_id: str) -> Account | None:
         """Find an account by our id."""
@@ -106,17 +114,18 @@ class AccountDirectory:
         field_name = self._providers[account.provider].webhook_secret_field
         return bool(set(verifier.ring(field_name)) & set(account.ring(field_name)))
 
-    def refresh(self, *, older_than: float = MIN_AGE_S) -> None:
-        """Load a new snapshot unless the present one is young; a failing loader leaves the old one."""
+    def refresh(self, *, older_than: float | None = None) -> None:
+        """Load a new snapshot if the present one is so many seconds old; without a number, if a load is to spare.
+
+        The latter is for a request that found nobody; a failing loader leaves the old snapshot.
+        """
+        asked_at = time.monotonic()
         if not self._loading.acquire(timeout=REFRESH_PATIENCE_S):
             return
         try:
-            if time.monotonic() - self._loaded_at >= older_than:
-                self._snapshot = index(self._load(), self._providers)
-                self._loaded_at = time.monotonic()
-        except Exception as error:  # noqa: BLE001  whatever ails the loader, the last good snapshot serves
-            self._loaded_at = time.monotonic()
-            _log.warning("accounts_not_refreshed", error=type(error).__name__)
+            # A load that began after it was asked for has seen whatever the request came for.
+            if self._loaded_at <= asked_at - (older_than or 0) and (older_than is not None or self._take_spare()):
+                self._reload()
         finally:
             self._loading.release()
 
@@ -130,3 +139,22 @@ class AccountDirectory:
         while True:
             time.sleep(self._ttl.total_seconds())
             self.refresh(older_than=self._ttl.total_seconds() / 2)
+
+    def _reload(self) -> None:
+        """Replace the snapshot; a failing loader leaves the old one."""
+        began = time.monotonic()
+        try:
+            self._snapshot = index(self._load(), self._providers)
+            self.has_loaded = True
+        except Exception as error:  # noqa: BLE001  whatever ails the loader, the last good snapshot serves
+            _log.warning("accounts_not_refreshed", error=type(error).__name__)
+        self._loaded_at = began
+
+    def _take_spare(self) -> bool:
+        now = time.monotonic()
+        self._spare = min(SPARE_LOADS, self._spare + (now - self._counted_at) * LOADS_PER_S)
+        self._counted_at = now
+        if self._spare < 1:
+            return False
+        self._spare -= 1
+        return True

@@ -4,22 +4,27 @@ What an account needs is the dialect's to say (its form); sealing follows from i
 use: that is `providers.accounts`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from models.ids import new_id
 from models.store.configs import Configs
-from models.whatsapp_config import OldSecret, WhatsAppConfig, plain_field, sealed_ring, set_field
+from models.whatsapp_config import OldSecret, WhatsAppConfig, plain_field, sealed_ring, secret_path, set_field
 from providers.accounts import seal_context
 from providers.base import FormField, Provider
 from runtime.clock import Clock
 from runtime.crypto import KeyRing
-from runtime.errors import Invalid
+from runtime.errors import Conflict, Invalid
 
 #: How long the old value of an exchanged secret is accepted: as long as vendors repeat failed deliveries.
 OVERLAP: Final = timedelta(days=7)
+#: How often a change begins again because others change the same account.
+TRIES: Final = 5
+#: Later than any secret's overlap: what is in force then is what is in force without old values.
+_END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
+Alter = Callable[[WhatsAppConfig, datetime], None]
 
 
 class Connecting:
@@ -37,7 +42,7 @@ class Connecting:
         Raises:
             Invalid: a required value is missing, or one is not of this vendor.
         """
-        given = _cleaned(provider, {field: value for field, value in values.items() if value})
+        given = _cleaned(provider, {field: value.strip() for field, value in values.items() if value.strip()})
         _check(provider, given)
         config = WhatsAppConfig(id=new_id("cfg"), provider=provider.name, name=name)
         for form_field in provider.form:
@@ -53,37 +58,62 @@ class Connecting:
 
         Raises:
             NotFound: no such account.
-            Invalid: a value is not a secret of this vendor.
+            Invalid: a value is empty or not a secret of this vendor.
         """
-        config = self._configs.get(config_id)
-        secrets = {f.name: f for f in provider.form if f.secret}
-        if unknown := sorted(set(values) - set(secrets)):
-            raise Invalid("not secrets of this vendor", fields={name: ["unknown secret"] for name in unknown})
-        now = self._clock.now()
-        for name, value in values.items():
-            current = sealed_ring(config, name, now)[:1]
-            config.old_secrets += [OldSecret(field=name, value=one, until=now + OVERLAP) for one in current]
-            self._write(config, secrets[name], value)
-        config.old_secrets = [old for old in config.old_secrets if old.until is None or old.until > now]
-        changed = {f: getattr(config, f) for f in _SECRET_ATTRIBUTES}
-        return self._configs.change(config_id, changed, self._clock)
+        _check_secrets(provider, values)
+        given = _cleaned(provider, {name: value.strip() for name, value in values.items()})
+
+        def exchange(config: WhatsAppConfig, now: datetime) -> None:
+            for form_field in (f for f in provider.form if f.name in given):
+                current = sealed_ring(config, form_field.name, now)[:1]
+                config.old_secrets += [
+                    OldSecret(field=form_field.name, value=one, until=now + OVERLAP) for one in current
+                ]
+                self._write(config, form_field, given[form_field.name])
+
+        return self._change_secrets(config_id, provider, exchange)
 
     def reseal(self, config: WhatsAppConfig, provider: Provider, *, dry_run: bool = False) -> bool:
-        """Seal an account's secrets under the newest key; say whether any was under an older one."""
+        """Seal an account's secrets under the newest key; say whether any was under an older one.
+
+        Raises:
+            CryptoError: one of them does not open with our keys.
+        """
         now = self._clock.now()
-        rings = {f.name: sealed_ring(config, f.name, now) for f in provider.form if f.secret}
-        if all(self._keyring.is_current(token) for ring in rings.values() for token in ring):
+        rings = [sealed_ring(config, f.name, now) for f in provider.form if f.secret]
+        if all(self._keyring.is_current(token) for ring in rings for token in ring):
             return False
         if not dry_run:
-            for name in (name for name, ring in rings.items() if ring):
-                token = self._keyring.reseal(rings[name][0], context=seal_context(config.id, name))
-                set_field(config, name, token, secret=True)
-            config.old_secrets = [self._resealed(config.id, old) for old in config.old_secrets]
-            self._configs.change(config.id, {f: getattr(config, f) for f in _SECRET_ATTRIBUTES}, self._clock)
+            self._change_secrets(config.id, provider, lambda fresh, now: self._reseal_all(fresh, provider, now))
         return True
 
-    def _resealed(self, config_id: str, old: OldSecret) -> OldSecret:
-        return replace(old, value=self._keyring.reseal(old.value, context=seal_context(config_id, old.field)))
+    def _reseal_all(self, config: WhatsAppConfig, provider: Provider, now: datetime) -> None:
+        for name in (f.name for f in provider.form if f.secret):
+            ring = sealed_ring(config, name, now)
+            if ring:
+                set_field(config, name, self._resealed(config.id, name, ring[0]), secret=True)
+        config.old_secrets = [
+            replace(old, value=self._resealed(config.id, old.field, old.value)) for old in config.old_secrets
+        ]
+
+    def _resealed(self, config_id: str, name: str, token: str) -> str:
+        return self._keyring.reseal(token, context=seal_context(config_id, name))
+
+    def _change_secrets(self, config_id: str, provider: Provider, alter: Alter) -> WhatsAppConfig:
+        """Alter an account's secrets as they are at this moment: of two changes at once neither undoes the other."""
+        for last in [False] * (TRIES - 1) + [True]:
+            now = self._clock.now()
+            config = self._configs.get(config_id)
+            held = _held(config, provider)
+            config.old_secrets = [old for old in config.old_secrets if old.until is None or old.until > now]
+            alter(config, now)
+            changed = {f: getattr(config, f) for f in _SECRET_ATTRIBUTES}
+            try:
+                return self._configs.change(config_id, changed, self._clock, held=held)
+            except Conflict:
+                if last:
+                    raise
+        raise AssertionError("the last try returns or raises")
 
     def _write(self, config: WhatsAppConfig, form_field: FormField, value: str) -> None:
         if form_field.secret:
@@ -121,10 +151,25 @@ def described(config: WhatsAppConfig, provider: Provider) -> dict[str, object]:
     for form_field in provider.form:
         value = plain_field(config, form_field.name)
         if form_field.secret:
-            shown[f"has{form_field.name[0].upper()}{form_field.name[1:]}"] = bool(value)
+            in_force = sealed_ring(config, form_field.name, _END_OF_TIME)
+            shown[f"has{form_field.name[0].upper()}{form_field.name[1:]}"] = bool(in_force)
         elif value is not None:
             shown[form_field.name] = value
     return shown
+
+
+def _held(config: WhatsAppConfig, provider: Provider) -> dict[str, str | None]:
+    """Say by path what a document holds of its secrets: every sealing differs, so this tells two states apart."""
+    rings = {f.name: sealed_ring(config, f.name, _END_OF_TIME) for f in provider.form if f.secret}
+    return {secret_path(name): ring[0] if ring else None for name, ring in rings.items()}
+
+
+def _check_secrets(provider: Provider, values: Mapping[str, str]) -> None:
+    secrets = {f.name for f in provider.form if f.secret}
+    problems = {name: ["unknown secret"] for name in values if name not in secrets}
+    problems |= {name: ["is empty"] for name, value in values.items() if not value.strip()}
+    if problems:
+        raise Invalid(f"not secrets of {provider.name}, or empty: {', '.join(sorted(problems))}", fields=problems)
 
 
 def _cleaned(provider: Provider, given: Mapping[str, str]) -> dict[str, str]:
@@ -142,7 +187,9 @@ def _cleaned(provider: Provider, given: Mapping[str, str]) -> dict[str, str]:
 
 def _check(provider: Provider, given: Mapping[str, str]) -> None:
     known = {f.name for f in provider.form} | {"apiBaseUrl"}
-    problems = {name: [f"not a field of {provider.name}"] for name in given if name not in known}
+    problems = {name: [f"{name} is not a field of {provider.name}"] for name in given if name not in known}
     problems |= {f.name: [f"{f.flag} is required"] for f in provider.form if f.required and f.name not in given}
+    if not given.get("apiBaseUrl", "https://").startswith(("https://", "http://")):
+        problems["apiBaseUrl"] = ["--api-base-url must begin with https:// or http://"]
     if problems:
         raise Invalid("; ".join(message for messages in problems.values() for message in messages), fields=problems)

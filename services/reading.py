@@ -1,4 +1,4 @@
-"""Reading a stored webhook: parse it, find the accounts its parts are for, and judge whether its signer may speak for them.
+"""Reading a stored webhook: parse it, find whom its parts are for, and judge whether its signer may speak for them.
 
 Deliberately no writing: the result is a row of parts, each a fact to apply or a verdict that there is none.
 """
@@ -92,7 +92,9 @@ class Reader:
     def read(self, event: WebhookEvent) -> Row:
         """Parse a webhook and route its parts."""
         provider = self._providers[event.provider]
-        return Row(event, [part for item in self._parse(provider, event) for part in self._route(event, provider, item)])
+        return Row(
+            event, [part for item in self._parse(provider, event) for part in self._route(event, provider, item)]
+        )
 
     def account(self, account_id: str) -> Account | None:
         """Find an account by id."""
@@ -147,7 +149,9 @@ def closing(row: Row, applied: Iterator[Verdict], *, now: datetime, retention: R
     items = _remembering(row.event.items, items)
     status = status_of(item.outcome for item in items)
     only = verdicts[0] if len(verdicts) == 1 else None
-    reasons = dict.fromkeys(item.reason for item in items if item.outcome in {Outcome.FAILED, Outcome.IGNORED} and item.reason)
+    reasons = dict.fromkeys(
+        item.reason for item in items if item.outcome in {Outcome.FAILED, Outcome.IGNORED} and item.reason
+    )
     return Closing(
         id=row.event.id,
         generation=row.event.generation,

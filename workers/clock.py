@@ -1,7 +1,7 @@
 """The clock process: runs the timetable until told to stop.
 
-Two clocks are wasteful, never wrong: a lock in Redis lets one of them work at a time, and when Redis is away each works,
-because everything it does is a conditional claim. Deliberately no state of its own.
+Two clocks are wasteful, never wrong: a lock in Redis lets one of them work at a time, and when Redis is away each
+works, because everything it does is a conditional claim. Deliberately no state of its own.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ from runtime.metrics import CLOCK_RUNS
 from runtime.settings import Settings
 from services.wiring import Services
 from workers.metrics_port import serve_metrics
-from workers.process import stop_signal
+from workers.process import leave_in_time, stop_signal
 from workers.timetable import TIMETABLE, Entry
 
 #: Keys of the locks in Redis.
@@ -40,10 +40,11 @@ def run_clock(settings: Settings) -> None:
     for entry in TIMETABLE:
         scheduler.add_job(turns.take, "interval", args=(entry,), seconds=entry.every, id=entry.name)
     stop = stop_signal()
-    metrics = serve_metrics(settings.metrics_bind)
+    metrics = serve_metrics(settings.metrics_bind, services.store.problem)
     scheduler.start()
     _log.info("clock_started", entries=len(TIMETABLE))
     stop.wait()
+    leave_in_time()
     scheduler.shutdown(wait=True)
     metrics.close()
 
@@ -64,7 +65,7 @@ class Turns:
             entry.run(self._services)
         except Exception as error:  # noqa: BLE001  the clock outlives every failure of a turn
             CLOCK_RUNS.labels(entry.name, "failed").inc()
-            _log.warning("turn_failed", entry=entry.name, error=type(error).__name__)
+            _log.warning("turn_failed", entry=entry.name, error=type(error).__name__, exc_info=True)
         else:
             CLOCK_RUNS.labels(entry.name, "done").inc()
 

@@ -1,9 +1,10 @@
 """The small port on which a process without an API shows its health and metrics.
 
-Deliberately no more than two paths; in a setup that shares PROMETHEUS_MULTIPROC_DIR each port shows all processes.
+Deliberately no more than three paths; in a setup that shares PROMETHEUS_MULTIPROC_DIR each port shows all processes.
 """
 
 import errno
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,30 +28,52 @@ class MetricsPort:
             self._server.server_close()
 
 
-def serve_metrics(bind: str) -> MetricsPort:
-    """Serve /metrics and /healthz on host:port."""
+def serve_metrics(bind: str, problem: Callable[[], str | None] = lambda: None) -> MetricsPort:
+    """Serve /metrics, /healthz and /readyz on host:port; `problem` says why the process is not ready, None if it is."""
     host, _, port = bind.rpartition(":")
     try:
-        server = ThreadingHTTPServer((host, int(port)), _Handler)
+        server = _Server((host.strip("[]"), int(port)), problem)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
         _log.warning("metrics_port_taken", bind=bind)
         return MetricsPort(None)
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return MetricsPort(server)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], problem: Callable[[], str | None]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self.problem = problem
+        super().__init__(address, _Handler)
+
+    def answer(self, path: str) -> tuple[int, bytes, str]:
+        """Answer a path with status, body and content type."""
+        if path == "/metrics":
+            return 200, render(), CONTENT_TYPE
+        if path == "/healthz":
+            return 200, b"ok\n", "text/plain"
+        if path == "/readyz":
+            problem = self.problem()
+            return 503 if problem else 200, f"{problem or 'ready'}\n".encode(), "text/plain"
+        return 404, b"not found\n", "text/plain"
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  the base class names them
+        """Say in one line that an answer failed, without the base class's traceback of everything."""
+        _log.warning("metrics_not_answered", exc_info=True)
+
+
 class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    #: Seconds a client may take to send its request.
+    timeout = 10
+
     def do_GET(self) -> None:
-        answers: dict[str, Callable[[], tuple[bytes, str]]] = {
-            "/metrics": lambda: (render(), CONTENT_TYPE),
-            "/healthz": lambda: (b"ok\n", "text/plain"),
-        }
-        answer = answers.get(self.path)
-        body, content_type = answer() if answer else (b"not found\n", "text/plain")
-        self.send_response(200 if answer else 404)
+        status, body, content_type = self.server.answer(self.path.partition("?")[0])
+        self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -10,7 +10,7 @@ from typing import Any, Final
 import dramatiq
 from dramatiq.middleware import Middleware
 
-from runtime.logs import bind_contextvars, clear_contextvars, logger
+from runtime.logs import CARRIED, bind_contextvars, clear_contextvars, logger
 from runtime.metrics import JOB_SECONDS, JOBS
 
 _STARTED: Final = "hookline_started"
@@ -22,7 +22,8 @@ class Observed(Middleware):
 
     def before_process_message(self, broker: dramatiq.Broker, message: Any) -> None:
         """Bind the ringing process's context to this thread's logs."""
-        bind_contextvars(job=message.actor_name, **message.options.get("context", {}))
+        clear_contextvars()
+        bind_contextvars(job=message.actor_name, **_carried(message.options.get("context")))
         message.options[_STARTED] = time.perf_counter()
 
     def after_process_message(
@@ -35,3 +36,8 @@ class Observed(Middleware):
         if exception is not None:
             _log.error("job_failed", error=type(exception).__name__, exc_info=exception)
         clear_contextvars()
+
+
+def _carried(context: Any) -> dict[str, Any]:
+    """Take from a job's context what we put there; what else it may hold is not for our logs."""
+    return {name: context[name] for name in CARRIED if name in context} if isinstance(context, dict) else {}

@@ -12,9 +12,7 @@ from models.store.views import Listing, chats_seen_by
 section: Final = Section("messages", about="What customers wrote, and the answers.")
 
 
-@section.endpoint(
-    "GET", "/chats/<chat_id>/messages", needs=ANY_TOKEN, query=MessagesQuery, answers=MessagePage
-)
+@section.endpoint("GET", "/chats/<chat_id>/messages", needs=ANY_TOKEN, query=MessagesQuery, answers=MessagePage)
 def list_messages(listing: Listing, chat_id: str) -> Page:
     """List the messages of a chat, by default the newest first.
 

@@ -27,7 +27,8 @@ def create_app() -> Flask:
 def main(bind: str) -> None:
     """Serve the app as `hookline ingest` serves the receiver."""
     found = load_settings()
-    serve("benchmarks.baselines.hello:create_app", bind=bind, workers=found.ingest_workers, threads=found.ingest_threads)
+    app = "benchmarks.baselines.hello:create_app"
+    serve(app, bind=bind, workers=found.ingest_workers, threads=found.ingest_threads)
 
 
 if __name__ == "__main__":

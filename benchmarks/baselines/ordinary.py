@@ -54,7 +54,7 @@ def create_app() -> Flask:
 
 def declare_job(redis_url: str) -> "dramatiq.Actor[[str], None]":
     """Declare the job that a worker would do for each stored webhook."""
-    broker = RedisBroker(url=redis_url)
+    broker = RedisBroker(url=redis_url)  # type: ignore[no-untyped-call]
 
     @dramatiq.actor(broker=broker, queue_name="webhooks")
     def process(event_id: str) -> None:

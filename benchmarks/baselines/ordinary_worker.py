@@ -1,8 +1,8 @@
 """The ordinary worker: one job per stored webhook, one operation after the other, each durable by itself.
 
-Idempotent by unique keys, as a competent engineer would first write it: find the account, upsert the customer, upsert the
-chat, insert the message, update the chat, close the event. Deliberately no batches and no transactions; what a crash
-between two operations leaves undone is lost on it.
+Idempotent by unique keys, as a competent engineer would first write it: find the account, upsert the customer, upsert
+the chat, insert the message, update the chat, close the event. Deliberately no batches and no transactions; what a
+crash between two operations leaves undone stays undone.
 """
 
 import json
@@ -75,15 +75,16 @@ class OrdinaryWorker:
             if message["type"] == "reaction":
                 self._react(config, message)
             else:
-                self._keep(config, message, contacts.get(message["from"], {}), message["from"])
+                self._keep(config, message, contacts)
         for echo in value.get("message_echoes", []):
-            self._keep(config, echo, contacts.get(echo["to"], {}), echo["to"], outbound=True)
+            self._keep(config, echo, contacts, outbound=True)
         for status in value.get("statuses", []):
             self._report(config, status)
 
-    def _keep(self, config: Document, message: Document, contact: Document, number: str, *, outbound: bool = False) -> None:
+    def _keep(self, config: Document, message: Document, contacts: Document, *, outbound: bool = False) -> None:
+        number = message["to"] if outbound else message["from"]
         phone = f"+{number}"
-        name = contact.get("profile", {}).get("name")
+        name = contacts[number]["profile"]["name"] if number in contacts else None
         at = _time(message)
         customer = self._customer(phone, name, at)
         chat = self._chat(config, phone, name, customer)
@@ -92,10 +93,10 @@ class OrdinaryWorker:
             self._messages.insert_one(document)
         except DuplicateKeyError:
             return
-        counted = {"totalMessages": 1, **({"agentMessages": 1} if outbound else {"customerMessages": 1, "unreadCount": 1})}
+        counted = {"agentMessages": 1} if outbound else {"customerMessages": 1, "unreadCount": 1}
         shown = {"id": message["id"], "text": document.get("text"), "type": document["type"], "timestamp": at}
-        changes = {"lastMessage": shown, "lastMessageTime": at, "lastMessageId": message["id"], "updatedAt": datetime.now(UTC)}
-        self._chats.update_one({"_id": chat["_id"]}, {"$inc": counted, "$set": changes})
+        changes = {"lastMessage": shown, "lastMessageTime": at, "updatedAt": datetime.now(UTC)}
+        self._chats.update_one({"_id": chat["_id"]}, {"$inc": {"totalMessages": 1, **counted}, "$set": changes})
 
     def _customer(self, phone: str, name: str | None, at: datetime) -> Document:
         now = datetime.now(UTC)
@@ -108,7 +109,8 @@ class OrdinaryWorker:
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
-        return dict(customer)
+        assert customer is not None
+        return customer
 
     def _chat(self, config: Document, phone: str, name: str | None, customer: Document) -> Document:
         now = datetime.now(UTC)
@@ -119,13 +121,14 @@ class OrdinaryWorker:
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
-        return dict(chat)
+        assert chat is not None
+        return chat
 
     def _report(self, config: Document, status: Document) -> None:
         before = list(STATUSES[: STATUSES.index(status["status"])])
         self._messages.update_one(
             {"configId": config["_id"], "providerMessageId": status["id"], "status": {"$in": before}},
-            {"$set": {"status": status["status"], f"{status['status']}At": _time(status), "pricing": status.get("pricing")}},
+            {"$set": {"status": status["status"], f"{status['status']}At": _time(status)}},
         )
 
     def _react(self, config: Document, message: Document) -> None:
@@ -149,11 +152,20 @@ def _message(message: Document, *, config: Document, chat: Document, phone: str,
     kind = message["type"]
     now = datetime.now(UTC)
     document = {
-        "chatId": chat["_id"], "configId": config["_id"], "providerMessageId": message["id"], "provider": "meta-whatsapp",
-        "type": kind, "direction": "outbound" if outbound else "inbound", "status": "sent" if outbound else "received",
-        "from": message["from"] if outbound else phone, "to": phone if outbound else None, "timestamp": _time(message),
-        "createdAt": now, "updatedAt": now, "isDeleted": False,
-    }  # fmt: skip
+        "chatId": chat["_id"],
+        "configId": config["_id"],
+        "provider": "meta-whatsapp",
+        "providerMessageId": message["id"],
+        "type": kind,
+        "direction": "outbound" if outbound else "inbound",
+        "status": "sent" if outbound else "received",
+        "from": message["from"] if outbound else phone,
+        "to": phone if outbound else None,
+        "timestamp": _time(message),
+        "createdAt": now,
+        "updatedAt": now,
+        "isDeleted": False,
+    }
     if kind == "text":
         document["text"] = message["text"]["body"]
     elif kind in MEDIA:

@@ -18,9 +18,6 @@ Document = dict[str, Any]
 Convert = Callable[[Any], Any]
 E_ = TypeVar("E_")
 
-#: MongoDB's own key of a row; no entity has it.
-INTERNAL_ID: Final = "_id"
-
 
 @cache
 def camel(name: str) -> str:

@@ -10,7 +10,7 @@ from models.store.codec import from_document, to_changes, to_document
 from models.store.collections import Store
 from models.whatsapp_config import WhatsAppConfig
 from runtime.clock import Clock
-from runtime.errors import NotFound
+from runtime.errors import Conflict, NotFound
 
 #: How long (ms) a reading of the accounts may take: the receiver waits for it when it starts.
 READ_LIMIT_MS: Final = 2_000
@@ -48,14 +48,19 @@ class Configs:
         now = clock.now()
         self._configs.insert_one(to_document(config) | {"createdAt": now, "updatedAt": now})
 
-    def change(self, config_id: str, values: Mapping[str, Any], clock: Clock) -> WhatsAppConfig:
-        """Set fields of an account, by their Python names.
+    def change(
+        self, config_id: str, values: Mapping[str, Any], clock: Clock, *, held: Mapping[str, Any] | None = None
+    ) -> WhatsAppConfig:
+        """Set fields of an account, by their Python names; `held` says by path what the document must still hold.
 
         Raises:
             NotFound: there is none.
+            Conflict: it holds something else by now.
         """
         changes, removals = to_changes({**values, "updated_at": clock.now()})
         update = {"$set": changes, **({"$unset": removals} if removals else {})}
-        if not self._configs.update_one({"id": config_id, "isDeleted": False}, update).matched_count:
-            raise NotFound(f"no account {config_id}")
+        wanted = {"id": config_id, "isDeleted": False, **(held or {})}
+        if not self._configs.update_one(wanted, update).matched_count:
+            self.get(config_id)
+            raise Conflict(f"account {config_id} was changed by somebody else at this moment")
         return self.get(config_id)

@@ -56,7 +56,7 @@ class Conversations:
         transact(self._store.client, work)
 
     def reconcilable(self, messages: Iterable[MessageKey], refs: Iterable[str] = ()) -> list[PendingUpdate]:
-        """Find updates that waited for these messages, read after their commit so that neither side misses the other."""
+        """Find updates that wait for these messages; asked after their commit, so neither side misses the other."""
         query = _either(
             _by_account("providerMessageId", messages),
             [{"clientRef": {"$in": list(refs)}}] if refs else [],
@@ -99,7 +99,9 @@ class Conversations:
     def _read(self, wanted: Wanted, session: ClientSession) -> Batch:
         batch = Batch()
         for address in self._addresses(wanted, session):
-            batch.addresses[address.config_id, address.kind.value, address.canonical or address.value] = Tracked(address)
+            batch.addresses[address.config_id, address.kind.value, address.canonical or address.value] = Tracked(
+                address
+            )
         for message in self._messages(wanted, session):
             tracked = batch.by_ref[message.id] = Tracked(message)
             if message.provider_message_id:

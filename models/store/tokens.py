@@ -74,4 +74,4 @@ class ApiTokens:
             with pymongo.timeout(LOOK_UP_S):
                 self._casual.update_one({"id": token_id, "lastUsedAt": stale}, {"$set": {"lastUsedAt": now}})
         except PyMongoError as error:
-            _log.info("token_use_not_noted", token_id=token_id, error=type(error).__name__)
+            _log.info("use_not_noted", caller=token_id, error=type(error).__name__)

@@ -91,9 +91,7 @@ def _no_reason(value: Value) -> str | None:  # noqa: ARG001  has the shape of it
 
 def _update_reason(value: Value) -> str | None:
     """Tell why an account changed, by whichever of its objects says so."""
-    restrictions = (
-        wire.text(item.get("restriction_type")) for item in _objects(value.get("restriction_info"))
-    )
+    restrictions = (wire.text(item.get("restriction_type")) for item in _objects(value.get("restriction_info")))
     return (
         ", ".join(kind for kind in restrictions if kind)
         or wire.text(wire.first(value.get("violation_info")).get("violation_type"))

@@ -50,14 +50,10 @@ class Change:
         """Name a fact that has no id of its own by where, when and what."""
         return ":".join(("a", self.waba or "", self.field, self.stamp or "", wire.fingerprint(content)))
 
-    def ignored(
-        self, path: str, reason: str, item: object, *, key: str = "", at: datetime | None = None
-    ) -> Ignored:
+    def ignored(self, path: str, reason: str, item: object, *, key: str = "", at: datetime | None = None) -> Ignored:
         """Keep an item from which nothing follows, whole."""
         kept = wire.storable(item if isinstance(item, dict) else {"value": item})
-        return Ignored(
-            account=self.account, path=path, key=key, at=at or self.at, metadata=kept, reason=reason
-        )
+        return Ignored(account=self.account, path=path, key=key, at=at or self.at, metadata=kept, reason=reason)
 
     def malformed(self, path: str, reason: str) -> Malformed:
         """Record an item that cannot be read; the stored bytes still hold it."""

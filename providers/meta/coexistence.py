@@ -32,9 +32,7 @@ HISTORY_STATES: Final = {
 _SEEN: Final = frozenset({MessageStatus.READ, MessageStatus.PLAYED})
 #: The business does not share its history.
 DECLINED: Final = "2593109"
-_CONTACT_KEYS: Final = frozenset(
-    {"full_name", "first_name", "phone_number", "user_id", "parent_user_id", "username"}
-)
+_CONTACT_KEYS: Final = frozenset({"full_name", "first_name", "phone_number", "user_id", "parent_user_id", "username"})
 
 
 def read_echo(change: Change, item: dict[str, Any], path: str) -> list[Event]:
@@ -142,9 +140,7 @@ def _past(change: Change, item: dict[str, Any], address: Address, direction: Dir
     if not outbound:
         state = MessageStatus.READ if state in _SEEN else MessageStatus.RECEIVED
     sender_type = SenderType.BUSINESS_APP if outbound else SenderType.CUSTOMER
-    return Talk(
-        party=party, card=card, direction=direction, sender_type=sender_type, status=state, history=True
-    )
+    return Talk(party=party, card=card, direction=direction, sender_type=sender_type, status=state, history=True)
 
 
 def read_contact(change: Change, item: dict[str, Any], path: str) -> list[Event]:

@@ -78,7 +78,7 @@ def _location(part: Part) -> Content | None:
 
 
 def _contacts(cards: list[Any]) -> Content | None:
-    found = [_contact(card) for card in cards]
+    found = [_contact(card) for card in cards if isinstance(card, dict)]
     if not found:
         return None
     return Content(type=MessageType.CONTACT, contact=found[0], contacts=found if len(found) > 1 else None)
@@ -124,9 +124,7 @@ def _choice(kind: str, answer: Part) -> Reply:
 
 def _form_reply(kind: str, answer: Part) -> Reply:
     response = _decoded(answer.get("response_json"))
-    return Reply(
-        kind=kind, name=wire.text(answer.get("name")), title=wire.text(answer.get("body")), response=response
-    )
+    return Reply(kind=kind, name=wire.text(answer.get("name")), title=wire.text(answer.get("body")), response=response)
 
 
 def _other_reply(kind: str, answer: Part) -> Reply:
@@ -197,9 +195,7 @@ def _beyond_order(part: Part) -> Part | None:
     return wire.leftovers(part, _ORDER_KEYS if said else _ORDER_KEYS - {"product_items"})
 
 
-_MEDIA_KEYS: Final = frozenset(
-    {"id", "url", "sha256", "caption", "filename", "voice", "animated", "mime_type"}
-)
+_MEDIA_KEYS: Final = frozenset({"id", "url", "sha256", "caption", "filename", "voice", "animated", "mime_type"})
 _REPLY_KEYS: Final = {
     "button_reply": frozenset({"id", "title", "description"}),
     "list_reply": frozenset({"id", "title", "description"}),

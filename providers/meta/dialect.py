@@ -39,20 +39,12 @@ class Meta(Provider):
     slug: ClassVar[str] = "meta"
     name: ClassVar[str] = "meta-whatsapp"
     form: ClassVar[tuple[FormField, ...]] = (
-        FormField(
-            "phoneNumberId", "--phone-number-id", required=True, help="Phone number ID: the sender in URLs"
-        ),
+        FormField("phoneNumberId", "--phone-number-id", required=True, help="Phone number ID: the sender in URLs"),
         FormField("businessAccountId", "--business-account-id", help="WhatsApp Business Account ID"),
         FormField("phoneNumber", "--display-phone-number", help="The number itself, with + and country code"),
-        FormField(
-            "accessToken", "--access-token", secret=True, help="System user token, for sending and media"
-        ),
-        FormField(
-            "webhookSecret", "--webhook-secret", secret=True, required=True, help="App secret: signs webhooks"
-        ),
-        FormField(
-            "webhookVerifyToken", "--verify-token", secret=True, help="Any string; Meta repeats it once"
-        ),
+        FormField("accessToken", "--access-token", secret=True, help="System user token, for sending and media"),
+        FormField("webhookSecret", "--webhook-secret", secret=True, required=True, help="App secret: signs webhooks"),
+        FormField("webhookVerifyToken", "--verify-token", secret=True, help="Any string; Meta repeats it once"),
         FormField("apiVersion", "--api-version", help="Graph API version, e.g. v25.0"),
     )
     service_window: ClassVar[timedelta | None] = timedelta(hours=24)
@@ -125,9 +117,7 @@ def _handshake_parameters(query: str) -> dict[str, str] | None:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=HANDSHAKE_PARAMETERS)
     except ValueError:
         return None
-    asked = [
-        (name, value) for name, value in pairs if name in {"hub.mode", "hub.challenge", "hub.verify_token"}
-    ]
+    asked = [(name, value) for name, value in pairs if name in {"hub.mode", "hub.challenge", "hub.verify_token"}]
     found = dict(asked)
     well_formed = len(asked) == len(found) == 3 and _CHALLENGE.fullmatch(found["hub.challenge"])
     return found if well_formed else None

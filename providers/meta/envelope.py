@@ -60,36 +60,20 @@ SPECIAL: Final[dict[str, dict[str, Reader]]] = {
 #: Keys of a value that hold no items.
 SHARED: Final = frozenset({"messaging_product", "metadata", "contacts"})
 #: Fields whose value is a set of arrays.
-ARRAY_FIELDS: Final = frozenset(
-    {"messages", "message_echoes", "smb_message_echoes", "history", "smb_app_state_sync", "user_preferences"}
-    | {"user_id_update", "calls", "automatic_events", "tracking_events"}
-    | {"group_lifecycle_update", "group_participants_update", "group_settings_update", "group_status_update"}
-)
-TEMPLATE_FIELDS: Final = frozenset(
-    {
-        "message_template_status_update",
-        "message_template_quality_update",
-        "message_template_components_update",
-    }
-    | {"template_category_update", "template_correct_category_detection"}
-)
-ACCOUNT_FIELDS: Final = frozenset(
-    {
-        "account_update",
-        "account_review_update",
-        "account_alerts",
-        "account_settings_update",
-        "security",
-        "flows",
-    }
-    | {"phone_number_quality_update", "phone_number_name_update", "business_capability_update"}
-    | {
-        "business_status_update",
-        "business_username_updates",
-        "partner_solutions",
-        "payment_configuration_update",
-    }
-)
+ARRAY_FIELDS: Final = (
+    "messages", "message_echoes", "smb_message_echoes", "history", "smb_app_state_sync", "user_preferences",
+    "user_id_update", "calls", "automatic_events", "tracking_events", "group_lifecycle_update",
+    "group_participants_update", "group_settings_update", "group_status_update",
+)  # fmt: skip
+TEMPLATE_FIELDS: Final = (
+    "message_template_status_update", "message_template_quality_update", "message_template_components_update",
+    "template_category_update", "template_correct_category_detection",
+)  # fmt: skip
+ACCOUNT_FIELDS: Final = (
+    "account_update", "account_review_update", "account_alerts", "account_settings_update", "security", "flows",
+    "phone_number_quality_update", "phone_number_name_update", "business_capability_update",
+    "business_status_update", "business_username_updates", "partner_solutions", "payment_configuration_update",
+)  # fmt: skip
 #: Fields known to hold nothing for us -> the reason recorded.
 KEPT_FIELDS: Final = {"messaging_handovers": "handover", "consumer_profile": "consumer_profile"}
 
@@ -117,9 +101,7 @@ def _read_bare(payload: dict[str, Any]) -> list[Event]:
     return _read_change({"value": payload}, "value", {})
 
 
-def _each(
-    name: str, found: object, path: str, reader: Callable[[dict[str, Any], str], list[Event]]
-) -> list[Event]:
+def _each(name: str, found: object, path: str, reader: Callable[[dict[str, Any], str], list[Event]]) -> list[Event]:
     if not isinstance(found, list):
         return [_broken(path, f"{name}_not_a_list")]
     events: list[Event] = []
@@ -166,9 +148,7 @@ def _read_arrays(change: Change, value: dict[str, Any], path: str) -> list[Event
 
 
 def _unknown_items(change: Change, key: str, items: list[Any], path: str) -> list[Event]:
-    return [
-        change.ignored(f"{path}.{index}", "unknown_array", {key: item}) for index, item in enumerate(items)
-    ]
+    return [change.ignored(f"{path}.{index}", "unknown_array", {key: item}) for index, item in enumerate(items)]
 
 
 def _read_standby(change: Change, value: dict[str, Any], path: str) -> list[Event]:

@@ -61,9 +61,7 @@ def link_of(frame: dict[str, Any], sender: Party, part: dict[str, Any]) -> Ident
 
 
 def _new(part: dict[str, Any]) -> Address:
-    return address_of(
-        part.get("wa_id") or part.get("new_wa_id"), part.get("user_id"), part.get("parent_user_id")
-    )
+    return address_of(part.get("wa_id") or part.get("new_wa_id"), part.get("user_id"), part.get("parent_user_id"))
 
 
 def _link(frame: dict[str, Any], old: Party, new: Address) -> IdentityLinked | None:

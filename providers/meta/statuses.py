@@ -84,9 +84,7 @@ def _changed(change: Change, item: dict[str, Any], path: str, state: MessageStat
 
 
 def _recipient(change: Change, item: dict[str, Any]) -> Party | None:
-    address = address_of(
-        item.get("recipient_id"), item.get("recipient_user_id"), item.get("recipient_parent_user_id")
-    )
+    address = address_of(item.get("recipient_id"), item.get("recipient_user_id"), item.get("recipient_parent_user_id"))
     party, _ = change.contacts.meet(address)
     return party if party.known else None
 

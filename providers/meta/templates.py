@@ -115,9 +115,7 @@ def _components(value: Value) -> dict[str, Any]:
         said = wire.text(value.get(key))
         if said:
             found.append({"type": kind, **({"format": "TEXT"} if kind == "HEADER" else {}), "text": said})
-    buttons = [
-        _button(item) for item in wire.listed(value.get("message_template_buttons")) if isinstance(item, dict)
-    ]
+    buttons = [_button(item) for item in wire.listed(value.get("message_template_buttons")) if isinstance(item, dict)]
     return {"components": [*found, {"type": "BUTTONS", "buttons": buttons}] if buttons else found}
 
 

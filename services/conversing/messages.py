@@ -15,7 +15,7 @@ from models.message import Content, Message
 from models.response_clock import Turn, comes_in_turn, moved, turn_of
 from models.store.batch import Batch, Tracked
 from models.values import ChatStatus, Direction, MessageStatus, Outcome, SenderType
-from providers.events import MessageArrived
+from providers.events import MessageArrived, Party
 from runtime.metrics import CONFLICTING_DUPLICATES
 from services.conversing.facts import Fact, Verdict, ignored
 from services.conversing.parties import chat_of
@@ -38,7 +38,8 @@ def arrive(batch: Batch, fact: Fact, event: MessageArrived) -> Verdict:
     message = _message(fact, event, chat.entity)
     batch.add_message(message)
     _tell_chat(batch, chat, message, fact)
-    _tell_customer(batch.customers.get(chat.entity.customer_id or ""), message)
+    profile = event.party.name if event.direction is Direction.INBOUND else None
+    _tell_customer(batch.customers.get(chat.entity.customer_id or ""), message, profile)
     return Verdict(outcome=Outcome.APPLIED, message_id=message.id, chat_id=message.chat_id)
 
 
@@ -77,8 +78,7 @@ def _again(known: Tracked[Message], fact: Fact, event: MessageArrived) -> Verdic
 
 
 def _message(fact: Fact, event: MessageArrived, chat: Chat) -> Message:
-    party = event.party
-    other, business = party.phone or party.user_id or party.chat_id or party.parent_user_id, event.business
+    author, business = event.author or event.party, event.business
     inbound = event.direction is Direction.INBOUND
     plausible = believable(event.at, fact.received_at)
     return Message(
@@ -88,12 +88,12 @@ def _message(fact: Fact, event: MessageArrived, chat: Chat) -> Message:
         config_id=fact.account.id,
         customer_id=chat.customer_id,
         direction=event.direction,
-        from_=other if inbound else business,
-        to=business if inbound else other,
+        from_=_spelled(author) if inbound else business,
+        to=business if inbound else _spelled(event.party),
         context=event.context,
         referral=event.referral,
         status=MessageStatus.RECEIVED if inbound else event.status or MessageStatus.SENT,
-        sender_name=party.name if inbound else None,
+        sender_name=author.name if inbound else None,
         sender_type=event.sender_type,
         provider=fact.account.provider,
         provider_message_id=event.provider_message_id,
@@ -106,6 +106,10 @@ def _message(fact: Fact, event: MessageArrived, chat: Chat) -> Message:
         event_id=fact.event_id,
         metadata=event.metadata,
     )
+
+
+def _spelled(party: Party) -> str | None:
+    return party.phone or party.user_id or party.chat_id or party.parent_user_id
 
 
 def _content(content: Content) -> dict[str, Any]:
@@ -166,23 +170,22 @@ def _is_newest(chat: Chat, message: Message) -> bool:
     return (message.timestamp, message.received_at, message.id) > (shown.timestamp, shown.received_at, shown.id)
 
 
-def _tell_customer(customer: Tracked[Customer] | None, message: Message) -> None:
+def _tell_customer(customer: Tracked[Customer] | None, message: Message, profile: str | None) -> None:
     if customer is None:
         return
     entity, at = customer.entity, message.timestamp
     customer.add(total_messages=1)
-    if entity.last_contact_at is None or at >= entity.last_contact_at:
-        _take_profile_name(customer, message.sender_name)
+    if entity.last_contact_at is None or at > entity.last_contact_at:
         customer.set(last_contact_at=at)
     if entity.first_contact_at is None or at < entity.first_contact_at:
         customer.set(first_contact_at=at)
+    if profile and (entity.named_at is None or at >= entity.named_at):
+        _take_profile_name(customer, profile)
+        customer.set(named_at=at)
 
 
-def _take_profile_name(customer: Tracked[Customer], name: str | None) -> None:
+def _take_profile_name(customer: Tracked[Customer], name: str) -> None:
     """Follow the profile's name, until an agent has given the customer another."""
-    entity = customer.entity
-    if not name or name == entity.whatsapp_name:
-        return
-    if entity.name in {None, entity.whatsapp_name}:
+    if customer.entity.name in {None, customer.entity.whatsapp_name}:
         customer.set(name=name)
     customer.set(whatsapp_name=name)

@@ -29,6 +29,19 @@ _TWO_SPELLINGS: Final = (
 )
 
 
+#: Where numbers have two spellings, so that the one used last must be known.
+_COUNTRIES: Final = ("+55", "+52", "+54")
+
+
+#: What a chat shows of its party: the chat's field -> the party's.
+_TOLD: Final = {
+    "phone_number": "phone",
+    "user_id": "user_id",
+    "username": "username",
+    "customer_name": "name",
+}
+
+
 def canonical(kind: AddressKind, value: str) -> str:
     """The form that all spellings of an address share."""
     if kind is AddressKind.PHONE:
@@ -61,26 +74,31 @@ def chat_of(batch: Batch, fact: Fact, event: MessageArrived) -> Tracked[Chat]:
     known = [batch.addresses[key] for key in address_keys(account, party) if key in batch.addresses]
     customer_id = _customer_of(batch, known, party)
     for kind, value in identities(party):
-        if (account.id, kind.value, canonical(kind, value)) not in batch.addresses:
-            known.append(_new_address(batch, account, kind, value, customer_id))
+        address = batch.addresses.get((account.id, kind.value, canonical(kind, value)))
+        if address is None:
+            known.append(_new_address(batch, fact, kind, value, customer_id))
+        elif kind is AddressKind.PHONE and value.startswith(_COUNTRIES):
+            _note_spelling(address, value, fact)
     chat = next((batch.chats[a.entity.chat_id] for a in known if a.entity.chat_id in batch.chats), None)
     if chat is None:
         chat = _new_chat(batch, fact, event, known[0].entity, customer_id)
     for address in known:
         if address.entity.chat_id not in batch.chats:
             address.set(chat_id=chat.entity.id)
-    _keep_current(chat, event)
+    _keep_current(chat, fact, party)
     return chat
 
 
 def _customer_of(batch: Batch, known: list[Tracked[Address]], party: Party) -> str:
     """Whose addresses these are: the customer they lead to, else who has the phone, else somebody new."""
     phone = canonical(AddressKind.PHONE, party.phone) if party.phone else None
-    customer = next((batch.customers[a.entity.customer_id] for a in known if a.entity.customer_id in batch.customers), None)
+    customer = next(
+        (batch.customers[a.entity.customer_id] for a in known if a.entity.customer_id in batch.customers), None
+    )
     if customer is None and phone:
         customer = batch.by_phone.get(phone)
     if customer is None:
-        entity = Customer(id=new_id("cus"), phone_number=phone, name=party.name, whatsapp_name=party.name)
+        entity = Customer(id=new_id("cus"), phone_number=phone)
         customer = batch.add_customer(entity)
     if phone and customer.entity.phone_number is None and phone not in batch.by_phone:
         customer.set(phone_number=phone)
@@ -92,18 +110,28 @@ def _customer_of(batch: Batch, known: list[Tracked[Address]], party: Party) -> s
     return customer.entity.id
 
 
-def _new_address(batch: Batch, account: Account, kind: AddressKind, value: str, customer_id: str) -> Tracked[Address]:
+def _note_spelling(address: Tracked[Address], value: str, fact: Fact) -> None:
+    """Send to the spelling the vendor used last, and keep the others as aliases."""
+    entity, at = address.entity, fact.event.at or fact.received_at
+    if value != entity.value:
+        address.set(aliases=sorted({*entity.aliases, entity.value, value}))
+    if entity.last_used_at is None or at >= entity.last_used_at:
+        address.set(value=value, last_used_at=at)
+
+
+def _new_address(batch: Batch, fact: Fact, kind: AddressKind, value: str, customer_id: str) -> Tracked[Address]:
     form = canonical(kind, value)
     address = Address(
         id=new_id("adr"),
-        config_id=account.id,
+        config_id=fact.account.id,
         kind=kind,
         value=value,
         canonical=form,
         customer_id=customer_id,
+        last_used_at=fact.event.at or fact.received_at,
     )
     batch.add_address(address)
-    return batch.addresses[account.id, kind.value, form]
+    return batch.addresses[fact.account.id, kind.value, form]
 
 
 def _new_chat(batch: Batch, fact: Fact, event: MessageArrived, address: Address, customer_id: str) -> Tracked[Chat]:
@@ -126,19 +154,13 @@ def _new_chat(batch: Batch, fact: Fact, event: MessageArrived, address: Address,
     return chat
 
 
-def _keep_current(chat: Tracked[Chat], event: MessageArrived) -> None:
-    """Note the spelling and names of the newest message; what it leaves out, or an older one says, only fills gaps."""
-    entity, party = chat.entity, event.party
-    newest = entity.last_message_time is None or event.at is None or event.at >= entity.last_message_time
-    seen = {
-        "phone_number": party.phone,
-        "user_id": party.user_id,
-        "username": party.username,
-        "customer_name": party.name,
-    }
-    seen = {name: value for name, value in seen.items() if value and (newest or not getattr(entity, name))}
-    if not (entity.customer_name or seen.get("customer_name")):
-        seen["customer_name"] = party.phone or party.username or party.user_id or party.chat_id
-    changed = {name: value for name, value in seen.items() if value != getattr(entity, name)}
-    if changed:
-        chat.set(**changed)
+def _keep_current(chat: Tracked[Chat], fact: Fact, party: Party) -> None:
+    """Note the spelling and names as the vendor told them last, by its own time and each for itself."""
+    entity, at = chat.entity, fact.event.at or fact.received_at
+    seen_at = entity.seen_at or {}
+    told = {name: getattr(party, field) for name, field in _TOLD.items()}
+    newer = {name: value for name, value in told.items() if value and at >= seen_at.get(name, at)}
+    changed = {name: value for name, value in newer.items() if value != getattr(entity, name)}
+    if not (entity.customer_name or "customer_name" in newer):
+        changed["customer_name"] = party.phone or party.username or party.user_id or party.chat_id
+    chat.set(**changed, seen_at=seen_at | dict.fromkeys(newer, at))

@@ -25,7 +25,7 @@ KINDS: Final[dict[type[Update], UpdateKind]] = {
     MessageEdited: UpdateKind.EDIT,
     MessageRevoked: UpdateKind.REVOKE,
 }
-#: Sorts after every emoji: of two changes in the same second a removal counts as the later, in whatever order they come.
+#: Sorts after every emoji: of two changes in the same second a removal counts as the later, in either order.
 _REMOVED: Final = "\U0010ffff"
 
 
@@ -91,11 +91,13 @@ def _status_changes(message: Message, fact: Fact, event: StatusChanged) -> dict[
     changes: dict[str, Any] = {"status": moved, "read_status": READ_STATUS.get(moved)}
     for name in TIMES.get(event.status, ()):
         changes[name] = earliest(getattr(message, name), at)
-    if moved is event.status and (moved is not message.status or event.provider_status > (message.provider_status or "")):
+    if moved is event.status and (
+        moved is not message.status or event.provider_status > (message.provider_status or "")
+    ):
         # Several words of a vendor may mean one status: the choice among them must not depend on their order.
         changes["provider_status"] = event.provider_status
     if message.error is None or (message.failed_at and at < message.failed_at):
-        changes["error"] = event.error
+        changes["error"] = event.error or message.error
     changes["pricing"] = message.pricing or event.pricing
     changes["conversation"] = message.conversation or event.conversation
     changes["provider_message_id"] = message.provider_message_id or event.provider_message_id
@@ -104,7 +106,7 @@ def _status_changes(message: Message, fact: Fact, event: StatusChanged) -> dict[
 
 def _differing(message: Message, values: dict[str, Any]) -> dict[str, Any]:
     """Leave out what is known already: a repetition that brings nothing new is a duplicate."""
-    return {name: value for name, value in values.items() if value is not None and value != getattr(message, name)}
+    return {name: value for name, value in values.items() if value != getattr(message, name)}
 
 
 def _change(batch: Batch, message: Tracked[Message], **values: Any) -> Verdict:

@@ -54,9 +54,7 @@ class Api:
     def stranger(self, token: str | None = None) -> Caller:
         return Caller(self.app.test_client(), token)
 
-    def caller(
-        self, role: Role, *, agent_id: str | None = None, permissions: Permissions | None = None
-    ) -> Caller:
+    def caller(self, role: Role, *, agent_id: str | None = None, permissions: Permissions | None = None) -> Caller:
         new = self.wired.tokens.create(name=f"a {role}", role=role, agent_id=agent_id, permissions=permissions)
         return self.stranger(new.clear.reveal())
 
@@ -74,7 +72,7 @@ class Api:
 
 
 @pytest.fixture
-def api(wired: Wired, redis_client: Redis) -> Iterator[Api]:  # type: ignore[type-arg]
+def api(wired: Wired, redis_client: Redis) -> Iterator[Api]:
     """Build the API on an empty database, an empty Redis, and a clock that tests move."""
     yield Api(build(Desk(wired)), wired)
     wired.broker.close()

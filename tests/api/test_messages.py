@@ -115,9 +115,7 @@ def test_internal_fields_stay_inside(api: Api) -> None:
     assert message["edits"] == [
         {"text": "before", "media": {"mediaId": "1", "state": "pending"}, "at": "2026-11-20T12:00:00.000Z"}
     ]
-    assert message["reactions"] == [
-        {"from": "+447700900123", "emoji": "👍", "at": "2026-11-20T12:00:00.000Z"}
-    ]
+    assert message["reactions"] == [{"from": "+447700900123", "emoji": "👍", "at": "2026-11-20T12:00:00.000Z"}]
 
 
 def test_what_a_vendor_sent_beside_is_shown_as_it_came(api: Api) -> None:

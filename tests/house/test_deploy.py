@@ -23,7 +23,9 @@ def compose() -> dict[str, Any]:
 
 def procfile() -> dict[str, str]:
     lines = (ROOT / "Procfile").read_text().splitlines()
-    return {name.strip(): command.strip() for name, _, command in (line.partition(":") for line in lines if line.strip())}
+    return {
+        name.strip(): command.strip() for name, _, command in (line.partition(":") for line in lines if line.strip())
+    }
 
 
 def exposed() -> set[str]:

@@ -28,6 +28,10 @@ def system(tmp_path: Path) -> Iterator[System]:
         yield system
 
 
+def in_work(system: System) -> bool:
+    return system.store.webhookevents.find_one({"status": "processing"}) is not None
+
+
 def balanced(system: System, ledger: Ledger) -> bool:
     return ledger.account(system.store.database).balanced
 
@@ -47,8 +51,7 @@ def test_workers_killed_in_mid_batch(system: System) -> None:
     with Vendor(url) as vendor:
         until(lambda: vendor.sent(300), seconds=60, what="load")
         for round_ in range(1, 4):
-            in_work = {"status": "processing"}
-            until(lambda: system.store.webhookevents.find_one(in_work), seconds=20, what="a batch in work")
+            until(lambda: in_work(system), seconds=20, what="a batch in work")
             for worker in workers:
                 worker.kill()
             workers = [system.start("worker"), system.start("worker")]
@@ -179,10 +182,16 @@ def test_control_a_killed_workers_rows_stay_in_its_hands_without_the_sweep(syste
     assert system.services.events.claim([event_id], now=now, until=now)
 
     with pytest.raises(AssertionError, match="in vain"):
-        until(lambda: system.store.messages.find_one({"providerMessageId": "wamid.HELD"}), seconds=4, what="the message")
+        until(
+            lambda: system.store.messages.find_one({"providerMessageId": "wamid.HELD"}), seconds=4, what="the message"
+        )
 
     system.start("clock")
-    until(lambda: system.store.messages.find_one({"providerMessageId": "wamid.HELD"}), seconds=RECOVERY, what="the message")
+    until(
+        lambda: system.store.messages.find_one({"providerMessageId": "wamid.HELD"}),
+        seconds=RECOVERY,
+        what="the message",
+    )
 
 
 def test_two_workers_paused_beyond_their_lease_change_nothing_twice(system: System) -> None:
@@ -191,7 +200,7 @@ def test_two_workers_paused_beyond_their_lease_change_nothing_twice(system: Syst
     workers = [system.start("worker"), system.start("worker")]
     with Vendor(url) as vendor:
         until(lambda: vendor.sent(300), seconds=60, what="load")
-        until(lambda: system.store.webhookevents.find_one({"status": "processing"}), seconds=20, what="a batch in work")
+        until(lambda: in_work(system), seconds=20, what="a batch in work")
         workers[0].send(signal.SIGSTOP)
         until_passed(7)
         workers[0].send(signal.SIGCONT)

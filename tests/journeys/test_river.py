@@ -63,8 +63,9 @@ def test_every_payload_of_the_vendor_is_accounted_for(system: System) -> None:
     bodies = {path.read_bytes(): path.name for path in payloads}
     rows = list(system.store.webhookevents.find({"rawBody": {"$in": list(bodies)}}))
     assert len(rows) == len(bodies)
-    unaccounted = {bodies[row["rawBody"]]: row.get("error") for row in rows if row["status"] == "failed" or not row["items"]}
-    # The one payload that its own reference calls broken: the vendor sends the declined history bare, without its envelope.
+    unaccounted = {
+        bodies[row["rawBody"]]: row.get("error") for row in rows if row["status"] == "failed" or not row["items"]
+    }
     assert unaccounted == {}
     workers = [process for process in system.processes if process.name == "worker"]
     for worker in workers:
@@ -120,5 +121,3 @@ def test_a_new_account_is_known_at_once(system: System) -> None:
 
     assert answer.status_code == 200
     until(lambda: system.store.messages.find_one({"text": "first words"}), seconds=10, what="the message")
-
-

@@ -1,14 +1,12 @@
-from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
 
-from models.chat import STEPS, may_step, reopened_status, sources_of, window_end
-from models.values import ChatStatus, ProviderName
+from models.chat import STEPS, may_step, reopened_status, sources_of
+from models.values import ChatStatus
 
 U, A, R, C = ChatStatus.UNASSIGNED, ChatStatus.ASSIGNED, ChatStatus.RESOLVED, ChatStatus.CLOSED
 LEGAL = {(U, A), (A, A), (A, U), (A, R), (R, C), (R, A), (R, U), (C, A), (C, U)}
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("current", "target"), list(product(ChatStatus, ChatStatus)))
@@ -29,12 +27,3 @@ def test_no_state_is_a_dead_end() -> None:
 def test_a_reopened_chat_keeps_an_available_assignee() -> None:
     assert reopened_status(assignee_kept=True) == A
     assert reopened_status(assignee_kept=False) == U
-
-
-@pytest.mark.parametrize("provider", [ProviderName.META, ProviderName.TWILIO])
-def test_a_free_answer_is_allowed_for_a_day(provider: ProviderName) -> None:
-    assert window_end(provider, NOON) == NOON + timedelta(hours=24)
-
-
-def test_a_vendor_without_window_has_none() -> None:
-    assert window_end(ProviderName.CHATAPI, NOON) is None

@@ -74,8 +74,15 @@ def test_a_secret_with_signs_of_the_url_survives_its_spelling(secret: str) -> No
     assert PROVIDER.verify(posted(f"{PATH}?token={quote(secret, safe='')}"), account(secret))
 
 
-def test_a_plus_sign_pasted_as_it_is_counts_as_one() -> None:
-    assert PROVIDER.verify(posted(f"{PATH}?token=a+b"), account("a+b"))
+@pytest.mark.parametrize("secret", ["a+b", "a b"])
+def test_a_plus_sign_means_itself_or_a_space(secret: str) -> None:
+    assert PROVIDER.verify(posted(f"{PATH}?token=a+b"), account(secret))
+
+
+def test_any_secret_of_the_ring_opens_also_among_wrong_ones() -> None:
+    for ring in ((SECRET, "older"), ("newer", SECRET)):
+        assert PROVIDER.verify(posted(f"{PATH}?token={SECRET}&secret=guess"), account(*ring))
+    assert not PROVIDER.verify(posted(f"{PATH}?token="), account("", SECRET))
 
 
 @pytest.mark.parametrize("target", [f"{PATH}?token=%ff%fe", f"{PATH}?token=\udcff", f"{PATH}/\u0130/%", f"{PATH}?&&=&"])

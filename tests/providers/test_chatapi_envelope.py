@@ -33,9 +33,14 @@ def status(**more: Any) -> StatusChanged:
     "named", [{"instanceId": INSTANCE}, {"instanceId": 318842}, {"channelId": 318842}, {"instanceId": "instance318842"}]
 )
 def test_a_delivery_is_for_the_instance_or_channel_it_names(named: dict[str, Any]) -> None:
-    payloads: tuple[dict[str, Any], ...] = (
-        {"messages": [item()]}, {"ack": [ack()]}, {"chatUpdate": [{}]}, {"accountStatus": "loading"}):
-        assert [event.account for event in parse({**named, **arrays})] == [HERE]
+    payloads: list[dict[str, Any]] = [
+        {"messages": [item()]},
+        {"ack": [ack()]},
+        {"chatUpdate": [{}]},
+        {"accountStatus": "loading"},
+    ]
+    for payload in payloads:
+        assert [event.account for event in parse({**named, **payload})] == [HERE]
 
 
 def test_an_old_delivery_that_names_no_instance_is_for_whoever_verified_it() -> None:

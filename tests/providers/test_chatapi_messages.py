@@ -256,7 +256,7 @@ def test_a_place_nobody_can_read_becomes_a_placeholder_with_its_words(place: obj
     assert (message.metadata or {}).get("body") == place
 
 
-ONE = "BEGIN:VCARD\nVERSION:3.0\nN:Boer;Piet;;;\nFN:Piet Boer\nTEL;waid=447700900234:+44 7700 900234\nEND:VCARD"
+ONE = "BEGIN:VCARD\nVERSION:3.0\nN:Boer;Piet;;;\nFN:Piet Boer\nTEL;waid=447700900234:07700 900234\nEND:VCARD"
 TWO = "begin:vcard\r\nN:Boer\\, jr;Anna\r\nitem1.TEL;type=CELL:+44 7700\r\n  900235\r\nTEL:123456\r\nend:vcard"
 
 
@@ -319,6 +319,12 @@ def test_an_interactive_answer_without_details_keeps_its_words() -> None:
     message = arrived(type="interactive", body="Morning slot", meta={"novel": 1})
     assert (message.content.type, message.content.text, message.content.reply) == ("interactive", "Morning slot", None)
     assert message.metadata == {"meta": {"novel": 1}}
+
+
+def test_details_that_the_reply_does_not_hold_are_kept() -> None:
+    known, more = {"id": "a", "title": "Yes"}, {"list_reply": {"id": "a", "section": "s"}}
+    assert arrived(type="interactive", body="Yes", meta={"list_reply": known}).metadata is None
+    assert arrived(type="interactive", body="Yes", meta=more).metadata == {"meta": more}
 
 
 @pytest.mark.parametrize(("told", "read"), [('{"a": 1}', {"a": 1}), ("no json", "no json"), ({"a": 1}, {"a": 1})])
@@ -438,3 +444,7 @@ def test_an_item_that_cannot_be_read_fails_alone(broken: object, reason: str) ->
 
 def test_the_own_number_in_another_chat_is_not_the_customers() -> None:
     assert echoed(author=OWN, chatId=HIDDEN, id="opaque").party == Party(chat_id=HIDDEN)
+
+
+def test_a_type_that_is_no_word_is_kept() -> None:
+    assert arrived(type={"odd": 1}).metadata == {"type": {"odd": 1}}

@@ -105,6 +105,11 @@ def test_a_fingerprint_is_of_the_content_not_of_its_order() -> None:
     assert wire.fingerprint({"a": 1}) != wire.fingerprint({"a": 2})
 
 
+@pytest.mark.parametrize(("value", "kept"), [(math.nan, "nan"), (math.inf, "inf"), (1.5, 1.5), (-0.0, 0.0)])
+def test_a_number_that_is_none_is_kept_as_a_word(value: float, kept: object) -> None:
+    assert wire.storable(value) == kept
+
+
 def test_a_number_too_long_to_write_out_is_still_storable() -> None:
     assert wire.storable(10**5_000).startswith("0x")
 

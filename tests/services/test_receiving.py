@@ -100,7 +100,9 @@ def test_a_status_before_its_message_waits_and_is_applied_when_it_appears(wired:
     assert wired.store.pendingupdates.count_documents({}) == 0
 
 
-@pytest.mark.parametrize("order", [("sent", "delivered", "read"), ("read", "sent", "delivered"), ("delivered", "read", "sent")])
+@pytest.mark.parametrize(
+    "order", [("sent", "delivered", "read"), ("read", "sent", "delivered"), ("delivered", "read", "sent")]
+)
 def test_statuses_in_any_order_end_in_the_greatest_with_every_time(wired: Wired, order: tuple[str, ...]) -> None:
     times = {"sent": meta.NOON + 1, "delivered": meta.NOON + 2, "read": meta.NOON + 3}
     wired.deliver(meta.envelope(meta.echo(message_id="wamid.OUT"), field="smb_message_echoes"))

@@ -1,7 +1,7 @@
 """The ledger: an honest vendor that writes down every acknowledged message, and an oracle that looks for each.
 
-The vendor signs, sends each message until it is acknowledged (and now and then once more), and notes the id the moment it
-sees a 200. Deliberately knows nothing of the product but its URL and its collections.
+The vendor signs, sends each message until it is acknowledged (and now and then once more), and notes the id the
+moment it sees a 200. Deliberately knows nothing of the product but its URL and its collections.
 """
 
 import random
@@ -87,7 +87,9 @@ class Vendor:
         while not self._stop.is_set():
             message_id = meta.wamid()
             sender = f"4477009{chance.randrange(900, 940):05d}"
-            body = meta.envelope(meta.text("x", message_id=message_id, sender=sender, at=meta.NOON + chance.randrange(9999)))
+            body = meta.envelope(
+                meta.text("x", message_id=message_id, sender=sender, at=meta.NOON + chance.randrange(9999))
+            )
             for _ in range(2 if chance.randrange(REPEATS) == 0 else 1):
                 self._deliver(session, chance, body, message_id)
 

@@ -31,20 +31,30 @@ def envelope(*values: dict[str, Any], field: str = "messages", number_id: str = 
     changes = [
         {"field": field, "value": {"messaging_product": "whatsapp", "metadata": metadata, **value}} for value in values
     ]
-    return json.dumps({"object": "whatsapp_business_account", "entry": [{"id": BUSINESS_ID, "changes": changes}]}).encode()
+    return json.dumps(
+        {"object": "whatsapp_business_account", "entry": [{"id": BUSINESS_ID, "changes": changes}]}
+    ).encode()
 
 
 def text(
-    body: str = "hello", *, message_id: str | None = None, sender: str = PHONE, at: int = NOON, name: str = "Priya Raman"
+    body: str = "hello",
+    *,
+    message_id: str | None = None,
+    sender: str = PHONE,
+    at: int = NOON,
+    name: str = "Priya Raman",
 ) -> dict[str, Any]:
     """A value with one text message."""
-    return message(
-        {"type": "text", "text": {"body": body}}, message_id=message_id, sender=sender, at=at, name=name
-    )
+    return message({"type": "text", "text": {"body": body}}, message_id=message_id, sender=sender, at=at, name=name)
 
 
 def message(
-    content: dict[str, Any], *, message_id: str | None = None, sender: str = PHONE, at: int = NOON, name: str = "Priya Raman"
+    content: dict[str, Any],
+    *,
+    message_id: str | None = None,
+    sender: str = PHONE,
+    at: int = NOON,
+    name: str = "Priya Raman",
 ) -> dict[str, Any]:
     """A value with one message of any type."""
     return {
@@ -59,7 +69,9 @@ def image(*, message_id: str | None = None, sender: str = PHONE, at: int = NOON)
     return message({"type": "image", "image": photo}, message_id=message_id, sender=sender, at=at)
 
 
-def echo(body: str = "from the phone", *, message_id: str | None = None, to: str = PHONE, at: int = NOON) -> dict[str, Any]:
+def echo(
+    body: str = "from the phone", *, message_id: str | None = None, to: str = PHONE, at: int = NOON
+) -> dict[str, Any]:
     """A value of field smb_message_echoes: the business wrote from its phone."""
     written = {"from": "15550192744", "to": to, "id": message_id or wamid(), "timestamp": str(at)}
     return {"message_echoes": [{**written, "type": "text", "text": {"body": body}}]}

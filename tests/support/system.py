@@ -1,7 +1,7 @@
 """A whole Hookline of real processes on engines of its own, to be used and to be broken.
 
-Processes are the product's own commands; what a test kills it may start again. Deliberately no fault here that an operator
-could not cause.
+Processes are the product's own commands; what a test kills it may start again. Deliberately no fault here that an
+operator could not cause.
 """
 
 import os
