@@ -83,7 +83,10 @@ def configs() -> None:
 @json_option
 @data_option
 def add_command(
-    provider: Provider, name: str | None, as_json: bool, **options: str | None  # noqa: FBT001
+    provider: Provider,
+    name: str | None,
+    as_json: bool,  # noqa: FBT001
+    **options: str | None,
 ) -> None:
     """Add an account and print the webhook URL to give the vendor."""
     services = Services(settings(), application="cli")

@@ -37,12 +37,17 @@ class Moment(click.ParamType[datetime]):
         """Read a moment."""
         if isinstance(value, datetime):
             return value
-        age = _AGE.fullmatch(value)
         try:
-            moment = datetime.now(UTC) + self._direction * int(age[1]) * _UNITS[age[2]] if age else datetime.fromisoformat(value)
+            moment = self._read(value)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is no moment (2026-11-22, 2026-11-22T10:00:00Z, 12h, 7d)", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    def _read(self, value: str) -> datetime:
+        age = _AGE.fullmatch(value)
+        if age is None:
+            return datetime.fromisoformat(value)
+        return datetime.now(UTC) + self._direction * int(age[1]) * _UNITS[age[2]]
 
 
 _status = click.option("--status", type=click.Choice([status.value for status in EventStatus]), help="Only these.")
@@ -63,7 +68,11 @@ def events() -> None:
 @json_option
 @data_option
 def list_command(
-    status: str | None, since: datetime | None, until: datetime | None, limit: int, as_json: bool  # noqa: FBT001
+    status: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    as_json: bool,  # noqa: FBT001
 ) -> None:
     """List webhooks, newest first."""
     services = Services(settings(), application="cli")
@@ -89,9 +98,7 @@ def show_command(event_id: str) -> None:
 @_since
 @_until
 @data_option
-def replay_command(
-    ids: tuple[str, ...], status: str | None, since: datetime | None, until: datetime | None
-) -> None:
+def replay_command(ids: tuple[str, ...], status: str | None, since: datetime | None, until: datetime | None) -> None:
     """Apply webhooks again through the current parser: those named, or those that match."""
     if bool(ids) == bool(status or since or until):
         raise click.UsageError("name webhooks, or else say which with --status, --since or --until")

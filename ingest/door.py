@@ -129,9 +129,7 @@ def _is_length(announced: str) -> bool:
 
 def headers(environ: Environ) -> Mapping[str, str]:
     """The request's headers by lower-case name."""
-    found = {
-        name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")
-    }
+    found = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
     found["content-type"] = environ.get("CONTENT_TYPE") or ""
     return found
 

@@ -31,16 +31,12 @@ WEBHOOK_SECONDS = Histogram(
     "hookline_webhook_seconds", "Time from request to answer of stored webhooks.", buckets=_FAST
 )
 COMMIT_GROUP = Histogram("hookline_commit_group_size", "Webhooks committed together.", buckets=_SIZES)
-INTAKE_WAITING = Gauge(
-    "hookline_intake_waiting", "Webhooks waiting for their commit.", multiprocess_mode="livesum"
-)
+INTAKE_WAITING = Gauge("hookline_intake_waiting", "Webhooks waiting for their commit.", multiprocess_mode="livesum")
 RINGS = Counter("hookline_rings", "Wake-ups sent to the queue.", ("job", "outcome"))
 JOBS = Counter("hookline_jobs", "Jobs run by workers.", ("job", "outcome"))
 JOB_SECONDS = Histogram("hookline_job_seconds", "Run time of jobs.", ("job",), buckets=_SLOW)
 EVENTS = Counter("hookline_events", "Stored webhooks brought to an end.", ("provider", "status"))
-EVENT_SECONDS = Histogram(
-    "hookline_event_seconds", "Time from receipt of a webhook to its application.", buckets=_SLOW
-)
+EVENT_SECONDS = Histogram("hookline_event_seconds", "Time from receipt of a webhook to its application.", buckets=_SLOW)
 ITEMS = Counter("hookline_items", "Parts of webhooks by what became of them.", ("provider", "kind", "outcome"))
 APPLY_BATCH = Histogram("hookline_apply_batch_size", "Webhooks applied in one transaction.", buckets=_SIZES)
 APPLY_RETRIES = Counter("hookline_apply_retries", "Transactions begun again after a write conflict.")

@@ -21,7 +21,9 @@ from models.webhook_event import WebhookEvent
 
 #: Entity -> fields, by their Python names, that are nobody's business outside.
 HIDDEN: Final[Mapping[type, frozenset[str]]] = {
-    Chat: frozenset({"is_deleted", "deleted_at", "deleted_by", "last_turn_at", "response_count", "response_seconds"}),
+    Chat: frozenset(
+        {"is_deleted", "deleted_at", "deleted_by", "last_turn_at", "seen_at", "response_count", "response_seconds"}
+    ),
     Message: frozenset(
         {
             "is_deleted",

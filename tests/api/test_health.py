@@ -112,9 +112,11 @@ def check_outage(api: Api, admin: Caller) -> None:
     assert time.monotonic() - began < 1.5
     assert series(text, QUERY_FAILED[0]) == {"": 1}
     assert series(text, EVENTS_WAITING[0]) == series(text, EVENTS_OLDEST[0]) == {}
+    began = time.monotonic()
     ready = stranger.get("/readyz")
     assert ready.status_code == 503
     assert ready.text.startswith("MongoDB does not answer")
+    assert time.monotonic() - began < 2.5
     refused = admin.get(f"{BASE}/chats")
     refusal(refused, 503, "unavailable")
     assert refused.headers["Retry-After"]

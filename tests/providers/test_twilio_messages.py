@@ -385,6 +385,14 @@ def test_other_channels_on_the_same_url_are_ignored(addresses: dict[str, str]) -
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [{"To": "+14155550100"}, {"From": CUSTOMER}, {"From": CUSTOMER, "To": "+14155550100", "ChannelPrefix": "whatsapp"}],
+)
+def test_one_mark_of_whatsapp_is_enough(changes: dict[str, str]) -> None:
+    assert message(Body="x", **changes).party.phone == CUSTOMER
+
+
+@pytest.mark.parametrize(
     ("parameters", "kind", "reason"),
     [
         ({"From": "whatsapp:+447700900201", "Body": "x"}, Malformed, "message_without_sid"),

@@ -249,6 +249,13 @@ def test_a_shared_key_signs_only_by_its_own_algorithm() -> None:
         assert not passes(replace(request, headers={**request.headers, SETTINGS: asked}))
 
 
+def test_an_algorithm_we_do_not_know_is_no_weaker_one() -> None:
+    request = vector("V18")
+    made = signature(BY_NUMBER["V18"]["url"], request.body, SHARED_KEY)
+    asked = {SETTINGS: "key=x,algorithm=HMAC_SHA1", HEADER: made}
+    assert not passes(replace(request, headers={**request.headers, **asked}))
+
+
 def test_the_settings_header_never_falls_back_to_the_token() -> None:
     request = vector("V9")
     for asked in ("", "algorithm=HMAC_SHA1", "key=x,algorithm=HMAC_SHA256", "algorithm=unheard_of"):

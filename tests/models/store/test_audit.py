@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from bson.errors import InvalidDocument
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 
 from models.audit_entry import ActorType, AuditEntry
 from models.store.audit import AuditTrail, Session
@@ -47,6 +48,18 @@ def test_a_change_that_fails_leaves_no_entry(store: Store) -> None:
 
     with pytest.raises(Conflict):
         AuditTrail(store).together(change, entry())
+    assert store.labels.count_documents({"id": "made"}) == 0
+    assert store.auditentries.count_documents({"id": "aud_1"}) == 0
+
+
+def test_a_commit_that_fails_leaves_neither(store: Store) -> None:
+    admin = store.client.admin
+    refuse = {"failCommands": ["commitTransaction"], "errorCode": 8}
+    admin.command({"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": refuse})
+    with pytest.raises(OperationFailure):
+        AuditTrail(store).together(lambda session: store.labels.insert_one({"id": "made"}, session=session), entry())
+    # The fail point kept the server from ending the transaction, which would hold its locks for a minute.
+    admin.command({"killAllSessions": []})
     assert store.labels.count_documents({"id": "made"}) == 0
     assert store.auditentries.count_documents({"id": "aud_1"}) == 0
 
