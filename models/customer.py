@@ -5,6 +5,7 @@ Deliberately no addresses inside: they are rows of their own, so that they can b
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +40,10 @@ class Customer:
     whatsapp_name: str | None = None
     #: The vendor's time of the message that told the name.
     named_at: datetime | None = None
+    #: The vendor's time at which the phone app's address book gave the name.
+    booked_at: datetime | None = None
+    #: What the person wishes of each category of messages: {"marketing": {"value": "stop", "at": …}}.
+    message_preferences: dict[str, Any] | None = None
     whatsapp_profile_picture: str | None = None
     is_verified: bool | None = None
 

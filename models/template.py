@@ -50,6 +50,8 @@ class Template:
     #: The placeholders found in `components`: what a send must fill in, and with what kind of value.
     parameters: list[dict[str, Any]] | None = None
     last_sync_at: datetime | None = None
+    #: The vendor's time at which each field was told, by our field name.
+    told_at: dict[str, datetime] | None = None
 
     usage_count: int = 0
     last_used_at: datetime | None = None

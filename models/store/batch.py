@@ -12,12 +12,16 @@ from models.chat import Chat
 from models.customer import Customer
 from models.message import Message
 from models.pending_update import PendingUpdate
+from models.template import Template
+from models.whatsapp_config import WhatsAppConfig
 
 #: configId, kind, canonical value.
 AddressKey = tuple[str, str, str]
 #: configId, the vendor's message id.
 MessageKey = tuple[str, str]
-T = TypeVar("T", Address, Chat, Customer, Message)
+#: configId, name, language ("" where the vendor names none).
+TemplateKey = tuple[str, str, str]
+T = TypeVar("T", Address, Chat, Customer, Message, Template, WhatsAppConfig)
 
 
 @dataclass(slots=True)
@@ -28,9 +32,12 @@ class Wanted:
     messages: set[MessageKey] = field(default_factory=set)
     #: Our own message ids, which some vendors echo in statuses.
     refs: set[str] = field(default_factory=set)
+    templates: set[TemplateKey] = field(default_factory=set)
+    #: Accounts of which more than their identity matters.
+    configs: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self.addresses or self.messages or self.refs)
+        return bool(self.addresses or self.messages or self.refs or self.templates or self.configs)
 
 
 @dataclass(slots=True)
@@ -73,6 +80,8 @@ class Batch:
     messages: dict[MessageKey, Tracked[Message]] = field(default_factory=dict)
     #: Our own message id -> the message, for statuses that carry it.
     by_ref: dict[str, Tracked[Message]] = field(default_factory=dict)
+    templates: dict[TemplateKey, Tracked[Template]] = field(default_factory=dict)
+    configs: dict[str, Tracked[WhatsAppConfig]] = field(default_factory=dict)
     #: Chats whose response clock must be counted anew: a message came late.
     late_turns: set[str] = field(default_factory=set)
     #: Updates whose message is not known yet.
@@ -88,6 +97,11 @@ class Batch:
         tracked = self.customers[customer.id] = Tracked(customer, is_new=True)
         if customer.phone_number:
             self.by_phone[customer.phone_number] = tracked
+        return tracked
+
+    def add_template(self, key: TemplateKey, template: Template) -> Tracked[Template]:
+        """Take up a new template."""
+        tracked = self.templates[key] = Tracked(template, is_new=True)
         return tracked
 
     def add_chat(self, chat: Chat) -> Tracked[Chat]:

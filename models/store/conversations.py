@@ -24,7 +24,9 @@ from models.store.codec import from_document, to_changes, to_document
 from models.store.collections import Store
 from models.store.transactions import is_outage, transact
 from models.store.webhook_events import Closing, WebhookEvents
+from models.template import Template
 from models.values import AddressKind
+from models.whatsapp_config import WhatsAppConfig
 
 Fold = Callable[[Batch], Sequence[Closing]]
 _Documents = Collection[dict[str, Any]]
@@ -111,7 +113,17 @@ class Conversations:
         }
         batch.chats = _tracked(Chat, _live(self._store.chats, {"id": chat_ids}, session))
         self._read_customers(batch, wanted, session)
+        for template in self._templates(wanted, session):
+            key = (template.config_id or "", template.name, template.language or "")
+            batch.templates[key] = Tracked(template)
+        batch.configs = _tracked(WhatsAppConfig, _live(self._store.whatsappconfigs, {"id": wanted.configs}, session))
         return batch
+
+    def _templates(self, wanted: Wanted, session: ClientSession) -> Iterable[Template]:
+        """Read the live templates of these names in all their languages."""
+        query = _either(_by_account("name", {(config_id, name) for config_id, name, _ in wanted.templates}))
+        rows = self._store.templates.find({**query, "isDeleted": False}, session=session) if query else ()
+        return (from_document(Template, row) for row in rows)
 
     def _read_customers(self, batch: Batch, wanted: Wanted, session: ClientSession) -> None:
         """Read those the addresses lead to, and those who have the phone of an address not known yet."""
@@ -160,6 +172,8 @@ class Conversations:
         _save(self._store.addresses, batch.addresses.values(), session, now)
         _save(self._store.chats, batch.chats.values(), session, now)
         _save(self._store.messages, batch.by_ref.values(), session, now)
+        _save(self._store.templates, batch.templates.values(), session, now)
+        _save(self._store.whatsappconfigs, batch.configs.values(), session, now)
         if batch.parked:
             parked = [_parking(update, now) for update in batch.parked]
             self._store.pendingupdates.bulk_write(parked, ordered=False, session=session)

@@ -24,28 +24,36 @@ from providers.events import (
 )
 from services.conversing.facts import Fact, Verdict, ignored
 from services.conversing.messages import arrive
+from services.conversing.notices import (
+    change_account,
+    change_preference,
+    change_template,
+    sync_contact,
+    template_key,
+)
 from services.conversing.parties import address_keys
 from services.conversing.updates import change_status, edit, react, revoke
 
 Handler = Callable[[Batch, Fact, Any], Verdict]
 
 
-def _not_yet(reason: str) -> Handler:
-    return lambda _batch, _fact, _event: ignored(reason)
+def _keep(_batch: Batch, _fact: Fact, _event: IdentityLinked) -> Verdict:
+    """Linking people is not built yet: the word is kept with its webhook and can be replayed."""
+    return ignored("identity_kept")
 
 
-#: What each kind of event does. Kinds that end in `_kept` are stored with their webhook and wait for their feature.
+#: What each kind of event does.
 HANDLERS: Final[dict[type[Event], Handler]] = {
     MessageArrived: arrive,
     StatusChanged: change_status,
     ReactionChanged: react,
     MessageEdited: edit,
     MessageRevoked: revoke,
-    IdentityLinked: _not_yet("identity_kept"),
-    ContactSynced: _not_yet("contact_kept"),
-    PreferenceChanged: _not_yet("preference_kept"),
-    TemplateChanged: _not_yet("template_kept"),
-    AccountChanged: _not_yet("account_kept"),
+    IdentityLinked: _keep,
+    ContactSynced: sync_contact,
+    PreferenceChanged: change_preference,
+    TemplateChanged: change_template,
+    AccountChanged: change_account,
 }
 _EVENT_OF_KIND: Final[dict[UpdateKind, type[Event]]] = {
     UpdateKind.STATUS: StatusChanged,
@@ -64,17 +72,39 @@ def wanted(facts: Sequence[Fact]) -> Wanted:
     """What must be read before these facts can be folded."""
     found = Wanted()
     for fact in facts:
-        event, account = fact.event, fact.account.id
-        if isinstance(event, MessageArrived):
-            found.messages.add((account, event.provider_message_id))
-            found.addresses.update(address_keys(fact.account, event.party))
-        elif isinstance(event, StatusChanged):
-            found.messages.add((account, event.provider_message_id))
-            if event.client_ref:
-                found.refs.add(event.client_ref)
-        elif isinstance(event, (ReactionChanged, MessageEdited, MessageRevoked)):
-            found.messages.add((account, event.target_id))
+        _NEEDS[type(fact.event)](found, fact, fact.event)
     return found
+
+
+def _needs_target(found: Wanted, fact: Fact, event: Any) -> None:
+    found.messages.add((fact.account.id, event.target_id))
+
+
+def _needs_party(found: Wanted, fact: Fact, event: Any) -> None:
+    found.addresses.update(address_keys(fact.account, event.party))
+
+
+def _needs_message(found: Wanted, fact: Fact, event: StatusChanged | MessageArrived) -> None:
+    found.messages.add((fact.account.id, event.provider_message_id))
+    if isinstance(event, MessageArrived):
+        _needs_party(found, fact, event)
+    elif event.client_ref:
+        found.refs.add(event.client_ref)
+
+
+#: What the handler of each kind of event looks at.
+_NEEDS: Final[dict[type[Event], Callable[[Wanted, Fact, Any], None]]] = {
+    MessageArrived: _needs_message,
+    StatusChanged: _needs_message,
+    ReactionChanged: _needs_target,
+    MessageEdited: _needs_target,
+    MessageRevoked: _needs_target,
+    IdentityLinked: lambda _found, _fact, _event: None,
+    ContactSynced: _needs_party,
+    PreferenceChanged: _needs_party,
+    TemplateChanged: lambda found, fact, event: found.templates.add(template_key(fact, event)),
+    AccountChanged: lambda found, fact, _event: found.configs.add(fact.account.id),
+}
 
 
 def arrived(facts: Sequence[Fact]) -> set[MessageKey]:

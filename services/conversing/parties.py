@@ -70,26 +70,35 @@ def address_keys(account: Account, party: Party) -> list[AddressKey]:
 
 def chat_of(batch: Batch, fact: Fact, event: MessageArrived) -> Tracked[Chat]:
     """Find the live chat of a party, or open it; every identity seen leads to it from now on."""
-    account, party = fact.account, event.party
-    known = [batch.addresses[key] for key in address_keys(account, party) if key in batch.addresses]
-    customer_id = _customer_of(batch, known, party)
-    for kind, value in identities(party):
-        address = batch.addresses.get((account.id, kind.value, canonical(kind, value)))
-        if address is None:
-            known.append(_new_address(batch, fact, kind, value, customer_id))
-        elif kind is AddressKind.PHONE and value.startswith(_COUNTRIES):
-            _note_spelling(address, value, fact)
+    customer, known = acquaint(batch, fact, event.party)
     chat = next((batch.chats[a.entity.chat_id] for a in known if a.entity.chat_id in batch.chats), None)
     if chat is None:
-        chat = _new_chat(batch, fact, event, known[0].entity, customer_id)
+        chat = _new_chat(batch, fact, event, known[0].entity, customer.entity.id)
     for address in known:
         if address.entity.chat_id not in batch.chats:
             address.set(chat_id=chat.entity.id)
-    _keep_current(chat, fact, party)
+    _keep_current(chat, fact, event.party)
     return chat
 
 
-def _customer_of(batch: Batch, known: list[Tracked[Address]], party: Party) -> str:
+def acquaint(batch: Batch, fact: Fact, party: Party) -> tuple[Tracked[Customer], list[Tracked[Address]]]:
+    """Find or make a party's customer; every identity seen leads to it from now on."""
+    found = {key: batch.addresses[key] for key in address_keys(fact.account, party) if key in batch.addresses}
+    known = list(found.values())
+    customer = _customer_of(batch, known, party)
+    for stray in known:
+        if stray.entity.customer_id not in batch.customers:
+            stray.set(customer_id=customer.entity.id)
+    for kind, value in identities(party):
+        address = found.get((fact.account.id, kind.value, canonical(kind, value)))
+        if address is None:
+            known.append(_new_address(batch, fact, kind, value, customer.entity.id))
+        elif kind is AddressKind.PHONE and value.startswith(_COUNTRIES):
+            _note_spelling(address, value, fact)
+    return customer, known
+
+
+def _customer_of(batch: Batch, known: list[Tracked[Address]], party: Party) -> Tracked[Customer]:
     """Whose addresses these are: the customer they lead to, else who has the phone, else somebody new."""
     phone = canonical(AddressKind.PHONE, party.phone) if party.phone else None
     customer = next(
@@ -107,7 +116,7 @@ def _customer_of(batch: Batch, known: list[Tracked[Address]], party: Party) -> s
         value = getattr(party, name)
         if value and value != getattr(customer.entity, name):
             customer.set(**{name: value})
-    return customer.entity.id
+    return customer
 
 
 def _note_spelling(address: Tracked[Address], value: str, fact: Fact) -> None:

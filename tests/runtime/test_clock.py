@@ -32,6 +32,17 @@ def dead() -> datetime:
     raise ConnectionError("the reference is away")
 
 
+def one_after_another(*references: Callable[[], datetime]) -> Callable[[], datetime]:
+    """A reference that answers differently each time, and as the last time ever after."""
+    left = list(references)
+
+    def answer() -> datetime:
+        reference = left.pop(0) if len(left) > 1 else left[0]
+        return reference()
+
+    return answer
+
+
 def near(one: datetime, other: datetime) -> bool:
     return abs(one - other) < MOMENT
 
@@ -72,8 +83,7 @@ def test_half_of_the_way_is_allowed_for() -> None:
 
 
 def test_a_dead_reference_changes_nothing() -> None:
-    answers = [off_by(HOUR), dead, dead]
-    clock = SharedClock(lambda: answers.pop(0)())
+    clock = SharedClock(one_after_another(off_by(HOUR), dead))
 
     assert [clock.resync(), clock.resync(), clock.resync()] == [True, False, False]
 
@@ -133,8 +143,7 @@ def test_now_never_waits_for_the_reference() -> None:
 def test_it_measures_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clocks, "RESYNC_EVERY", timedelta(milliseconds=10))
     monkeypatch.setattr(clocks, "RETRY_AFTER", timedelta(milliseconds=10))
-    answers = [dead, off_by(HOUR), dead, off_by(2 * HOUR)]
-    clock = SharedClock(lambda: (answers.pop(0) if len(answers) > 1 else answers[0])())
+    clock = SharedClock(one_after_another(dead, off_by(HOUR), dead, off_by(2 * HOUR)))
 
     clock.keep_in_sync()
 

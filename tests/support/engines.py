@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
     from redis import Redis
 
+#: How long (s) an abandoned transaction lives.
+ABANDONED_S = 5
+
 
 @pytest.fixture(scope="session")
 def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -24,10 +27,16 @@ def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given
         return
+    from pymongo import MongoClient
+
     from sandbox.engines import MongoEngine
 
     engine = MongoEngine(tmp_path_factory.mktemp("mongo"), oplog_mb=64, test_commands=True)
-    yield engine.start()
+    uri = engine.start()
+    with MongoClient[dict[str, Any]](uri) as client:
+        # A transaction that a test leaves open keeps its database from being dropped for so long.
+        client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": ABANDONED_S})
+    yield uri
     engine.kill()  # The data goes with the directory: no need for the second a clean stop takes.
 
 

@@ -36,6 +36,12 @@ def envelope(*values: dict[str, Any], field: str = "messages", number_id: str = 
     ).encode()
 
 
+def management(field: str, value: dict[str, Any], *, at: int = NOON) -> bytes:
+    """A delivery of a management field: about the business account, with a time of its own."""
+    entry = {"id": BUSINESS_ID, "time": at, "changes": [{"field": field, "value": value}]}
+    return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+
+
 def text(
     body: str = "hello",
     *,
