@@ -4,9 +4,10 @@ It stands in front of the Flask app as its `wsgi_app`, because routing and Flask
 than everything else a webhook needs. Deliberately no logic: it bounds the body and calls the receiver.
 """
 
+import itertools
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
@@ -96,7 +97,7 @@ class StreetDoor:
         return WebhookRequest(
             method=environ["REQUEST_METHOD"],
             target=f"{path}?{query}" if query else path,
-            headers=headers(environ),
+            headers=Headers(environ),
             body=body,
             public_url=self._public_url,
         )
@@ -127,11 +128,36 @@ def _is_length(announced: str) -> bool:
     return announced.isascii() and announced.isdigit() and len(announced) <= MAX_LENGTH_DIGITS
 
 
-def headers(environ: Environ) -> Mapping[str, str]:
-    """The request's headers by lower-case name."""
-    found = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
-    found["content-type"] = environ.get("CONTENT_TYPE") or ""
-    return found
+class Headers(Mapping[str, str]):
+    """The request's headers by lower-case name: looked up when asked for, since few of them ever are."""
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: Environ) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        value: str = self._environ[_variable(name)]
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and _variable(name) in self._environ
+
+    def __iter__(self) -> Iterator[str]:
+        names = (name[5:].replace("_", "-").lower() for name in self._environ if name.startswith("HTTP_"))
+        return itertools.chain(names, [name for name in _UNPREFIXED if name in self])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+#: Headers that WSGI keeps under names of their own.
+_UNPREFIXED: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+
+
+@cache
+def _variable(name: str) -> str:
+    return _UNPREFIXED.get(name) or f"HTTP_{name.replace('-', '_').upper()}"
 
 
 def _refuse(error: HooklineError, start_response: StartResponse) -> list[bytes]:

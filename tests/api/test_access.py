@@ -64,6 +64,13 @@ def test_every_route_answers_every_caller_as_the_matrix_says(api: Api, kind: str
     assert answers == {route: row[KINDS.index(kind)] for route, row in MATRIX.items()}
 
 
+def test_head_is_let_in_like_get(api: Api) -> None:
+    stranger = api.stranger().client
+    for method, rule in routes(api.app):
+        if method == "GET":
+            assert stranger.head(rule).status_code == stranger.get(rule).status_code, rule
+
+
 def test_a_route_that_does_not_say_what_it_needs_keeps_the_app_from_starting() -> None:
     app = Flask("careless", static_folder=None)
     app.add_url_rule("/open-by-oversight", view_func=lambda: "hello")

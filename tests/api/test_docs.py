@@ -85,7 +85,7 @@ def test_the_page_loads_nothing_from_elsewhere(api: Api) -> None:
 def test_the_policy_lets_scripts_and_connections_go_nowhere_else() -> None:
     policy = dict(part.strip().split(" ", 1) for part in POLICY.split(";"))
     assert policy["default-src"] == "'none'"
-    assert policy["script-src"] == policy["connect-src"] == "'self'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert not re.search(r"https?:|\*", POLICY)
 
 

@@ -8,11 +8,9 @@ import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sandbox.simulators.meta.cast import Person, Step
-
-Json = dict[str, Any]
+from sandbox.simulators.scribe import Json, Turn
+from sandbox.simulators.stories import Person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,22 +52,6 @@ def media_content(media_id: str) -> bytes:
     return f"demo media {media_id}\n".encode() * 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """What a message is made of: the step, the message it refers to, and the dice."""
-
-    step: Step
-    refers_to: str | None
-    business: Business
-    chance: random.Random
-
-    def context(self) -> Json:
-        """Return the reference to the message this one answers, if there is one."""
-        if self.refers_to is None:
-            return {}
-        return {"context": {"from": self.business.display_phone_number, "id": self.refers_to}}
-
-
 def _text(turn: Turn) -> Json:
     return {"type": "text", "text": {"body": turn.step.words}}
 
@@ -100,11 +82,7 @@ def _location(turn: Turn) -> Json:
 
 def _button(turn: Turn) -> Json:
     reply = {"id": turn.step.words.lower().replace(" ", "-"), "title": turn.step.words}
-    return {
-        **turn.context(),
-        "type": "interactive",
-        "interactive": {"type": "button_reply", "button_reply": reply},
-    }
+    return {"type": "interactive", "interactive": {"type": "button_reply", "button_reply": reply}}
 
 
 def _reaction(turn: Turn) -> Json:
@@ -122,16 +100,23 @@ CONTENT: Mapping[str, Callable[[Turn], Json]] = {
 }
 
 
-def inbound(person: Person, turn: Turn, *, wamid: str, at: int) -> Json:
-    """Return an item of `messages`."""
-    sender = {"from": person.number, "from_user_id": person.user_id}
-    return {**sender, "id": wamid, "timestamp": str(at), **CONTENT[turn.step.kind](turn)}
+def inbound(business: Business, turn: Turn) -> Json:
+    """Return an item of `messages`; a pressed button also tells on which message it was."""
+    sender = {"from": turn.person.number, "from_user_id": turn.person.user_id}
+    pressed = turn.step.kind == "button" and turn.refers_to is not None
+    context = {"context": {"from": business.display_phone_number, "id": turn.refers_to}} if pressed else {}
+    return {**context, **sender, **_content(turn)}
 
 
-def echo(person: Person, turn: Turn, *, wamid: str, at: int) -> Json:
+def echo(business: Business, turn: Turn) -> Json:
     """Return an item of `message_echoes`: what the team wrote in the phone app."""
-    ends = {"from": turn.business.display_phone_number, "to": person.number, "to_user_id": person.user_id}
-    return {**ends, "id": wamid, "timestamp": str(at), **CONTENT[turn.step.kind](turn)}
+    person = turn.person
+    ends = {"from": business.display_phone_number, "to": person.number, "to_user_id": person.user_id}
+    return {**ends, **_content(turn)}
+
+
+def _content(turn: Turn) -> Json:
+    return {"id": turn.message_id, "timestamp": str(turn.at), **CONTENT[turn.step.kind](turn)}
 
 
 def status(person: Person, wamid: str, state: str, *, at: int) -> Json:

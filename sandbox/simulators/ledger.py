@@ -13,12 +13,12 @@ from typing import Any
 class Item:
     """One thing a webhook tells: a message or echo by its id and type, or a status of one."""
 
-    #: message | echo | status
+    #: message | echo | status | chat
     kind: str
     id: str
     #: Message type, or the status reached.
     what: str
-    #: wa_id of the chat it belongs to.
+    #: The chat it belongs to: the customer's number or id.
     chat: str
 
 
@@ -34,7 +34,7 @@ class Ledger:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: dict[Item, _Entry] = {}
-        self._posts: dict[str, int] = {"attempted": 0, "acknowledged": 0, "refused": 0}
+        self._posts = dict.fromkeys(("attempted", "acknowledged", "refused", "given_up"), 0)
 
     def planned(self, items: Iterable[Item]) -> None:
         """Record that these items are to be delivered."""
@@ -50,16 +50,17 @@ class Ledger:
                 self._entries[item].attempts += 1
 
     def acknowledged(self, items: Iterable[Item]) -> None:
-        """Record that a delivery of these items was answered 200."""
+        """Record that somebody took a delivery of these items."""
         with self._lock:
             self._posts["acknowledged"] += 1
             for item in items:
                 self._entries[item].acknowledged += 1
 
-    def refused(self) -> None:
-        """Record that a delivery was answered otherwise, or not at all."""
+    def refused(self, *, given_up: bool = False) -> None:
+        """Record that nobody took a delivery, and whether the vendor leaves it at that."""
         with self._lock:
             self._posts["refused"] += 1
+            self._posts["given_up"] += given_up
 
     def unacknowledged(self) -> int:
         """Return how many items nobody has acknowledged yet."""

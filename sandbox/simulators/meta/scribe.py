@@ -1,0 +1,60 @@
+"""Meta's hand: messages, echoes from the phone app and statuses, many to one delivery where they meet.
+
+Deliberately no shapes: `payloads` has them.
+"""
+
+import itertools
+import random
+from collections.abc import Sequence
+from typing import ClassVar
+
+from sandbox.simulators.ledger import Item
+from sandbox.simulators.meta import cast, payloads, wire
+from sandbox.simulators.meta.payloads import Business
+from sandbox.simulators.scribe import Fact, Post, Scribe, Turn
+from sandbox.simulators.stories import Person, Step, Story
+
+#: Kind of a fact -> the list that holds it.
+LISTS = {"message": "messages", "echo": "message_echoes", "status": "statuses"}
+
+
+class MetaScribe(Scribe):
+    """Writes for one business account."""
+
+    people: ClassVar[tuple[Person, ...]] = cast.CAST
+    stories: ClassVar[tuple[Story, ...]] = cast.STORIES
+    kinds: ClassVar[frozenset[str]] = frozenset(payloads.CONTENT)
+
+    def __init__(self, business: Business) -> None:
+        self._business = business
+
+    def new_id(self, step: Step, person: Person, chance: random.Random) -> str:
+        """Return a fresh wamid."""
+        return payloads.message_id(person, chance, outbound=step.by_team)
+
+    def message(self, turn: Turn) -> Fact:
+        """Write a message, of the team as an echo."""
+        kind, build = ("echo", payloads.echo) if turn.step.by_team else ("message", payloads.inbound)
+        part = build(self._business, turn)
+        return Fact(turn.person, Item(kind, turn.message_id, part["type"], turn.person.number), part)
+
+    def fate(self, chance: random.Random) -> tuple[str, ...]:
+        """Let everything be read in the end."""
+        return ("sent", "delivered", "read")
+
+    def status(self, person: Person, message_id: str, state: str, *, at: int) -> Fact:
+        """Write a status."""
+        part = payloads.status(person, message_id, state, at=at)
+        return Fact(person, Item("status", message_id, state, person.number), part)
+
+    def pack(self, facts: Sequence[Fact]) -> list[Post]:
+        """Put all into one delivery, neighbours of one kind into one change."""
+        if not facts:
+            return []
+        grouped = itertools.groupby(facts, key=lambda fact: (fact.person, LISTS[fact.item.kind]))
+        changes = [
+            payloads.change(self._business, person, {name: [fact.part for fact in group]})
+            for (person, name), group in grouped
+        ]
+        body = wire.encode(payloads.envelope(self._business, changes))
+        return [Post(body, tuple(fact.item for fact in facts))]

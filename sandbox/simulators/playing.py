@@ -1,0 +1,81 @@
+"""Run one simulated vendor: talk, fast at first so that chats fill up, then gently, for as long as nobody says stop.
+
+Deliberately the same for all vendors; what they do differently is in their scribe and their carrier. Secrets come
+from the environment, never from arguments.
+"""
+
+import argparse
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sandbox.simulators.conversation import Conversation
+from sandbox.simulators.delivery import Carrier, Delivery
+from sandbox.simulators.ledger import Ledger
+from sandbox.simulators.scribe import Scribe
+from sandbox.simulators.server import VendorServer
+
+#: Posts of the opening, and the seconds between two of them and between later ones, on average.
+OPENING, OPENING_PAUSE, LATER_PAUSE = 45, 0.6, 9.0
+#: Posts that may wait for an answer before people fall silent.
+BACKLOG = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor:
+    """A vendor ready to be played."""
+
+    scribe: Scribe
+    carrier: Carrier
+    #: What its API answers to what is not played yet.
+    refusal: object
+    #: What comes before the first delivery; it returns False when told to stop meanwhile.
+    prepare: Callable[[threading.Event], bool] = lambda _stop: True
+
+
+def options(vendor: str, *own: str) -> argparse.ArgumentParser:
+    """Return the command line of a simulator: what all have, and a vendor's own required flags."""
+    parser = argparse.ArgumentParser(prog=f"python -m sandbox.simulators.{vendor}")
+    parser.add_argument("--webhook", required=True, help="where to deliver")
+    parser.add_argument("--port", type=int, required=True, help="where to serve the ledger and the vendor's API")
+    parser.add_argument("--seed", type=int, help="tell the same stories in the same way again")
+    for flag in own:
+        parser.add_argument(flag, required=True)
+    return parser
+
+
+def play(vendor: Vendor, chosen: argparse.Namespace) -> int:
+    """Play until SIGTERM or Ctrl-C."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    ledger = Ledger()
+    VendorServer(chosen.port, ledger, refusal=vendor.refusal).start()
+    if not vendor.prepare(stop):
+        return 0
+    delivery = Delivery(vendor.carrier, ledger=ledger, stop=stop)
+    delivery.start()
+    say(f"delivering to {chosen.webhook}")
+    _talk(Conversation(vendor.scribe, seed=chosen.seed), delivery, stop)
+    return 0
+
+
+def say(line: str) -> None:
+    """Tell whoever watches the terminal."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _talk(conversation: Conversation, delivery: Delivery, stop: threading.Event) -> None:
+    posts = 0
+    while not stop.is_set():
+        if delivery.backlog() < BACKLOG:
+            for post in conversation.next_posts(int(time.time())):
+                delivery.put(post)
+                posts += 1
+        average = OPENING_PAUSE if posts < OPENING else LATER_PAUSE
+        stop.wait(average * random.uniform(0.6, 1.4))

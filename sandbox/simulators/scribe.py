@@ -1,0 +1,86 @@
+"""What a vendor's scribe does: write down what happens in a chat as this vendor would tell it.
+
+Deliberately without network and clock: who speaks when is `conversation`, how posts travel is `delivery`.
+"""
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sandbox.simulators.ledger import Item
+from sandbox.simulators.stories import SMALL_TALK, Person, Step, Story
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One delivery: its bytes, the same at every attempt, and what they tell."""
+
+    body: bytes
+    items: tuple[Item, ...]
+    #: What the vendor adds to the webhook's address for this post.
+    query: str = ""
+    #: What the vendor calls the event behind this post, the same at every attempt.
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that happened, as the vendor writes it."""
+
+    person: Person
+    item: Item
+    part: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What a message is made of: who, what, when, what it refers to, and the dice."""
+
+    person: Person
+    step: Step
+    message_id: str
+    #: Unix seconds.
+    at: int
+    #: The team's last message in this chat.
+    refers_to: str | None
+    chance: random.Random
+
+
+class Scribe(ABC):
+    """One vendor's hand. A scribe may count, so each conversation has its own."""
+
+    people: ClassVar[tuple[Person, ...]]
+    #: Openings; the people take them in turn.
+    stories: ClassVar[tuple[Story, ...]]
+    #: What people say afterwards.
+    talk: ClassVar[Story] = SMALL_TALK
+    #: Kinds of steps that this vendor tells; others become words.
+    kinds: ClassVar[frozenset[str]]
+
+    @abstractmethod
+    def new_id(self, step: Step, person: Person, chance: random.Random) -> str:
+        """Return a fresh message id in the vendor's shape."""
+
+    @abstractmethod
+    def message(self, turn: Turn) -> Fact | None:
+        """Write a message down; None where the vendor does not tell it."""
+
+    @abstractmethod
+    def fate(self, chance: random.Random) -> tuple[str, ...]:
+        """Return what becomes of a message of the team, as the vendor's words in order."""
+
+    @abstractmethod
+    def status(self, person: Person, message_id: str, state: str, *, at: int) -> Fact:
+        """Write down that a message of the team has come so far."""
+
+    @abstractmethod
+    def pack(self, facts: Sequence[Fact]) -> list[Post]:
+        """Put facts into deliveries, as many to one as the vendor does."""
+
+    def opening(self, person: Person) -> list[Fact]:
+        """Write down what the vendor tells before a person's first words."""
+        return []
