@@ -70,7 +70,7 @@ class Carrier(ABC):
 
     def takes(self, answer: requests.Response) -> bool:
         """Say whether an answer is the one that counts."""
-        return answer.status_code == requests.codes.ok
+        return answer.status_code == 200
 
 
 @dataclass(order=True, slots=True)

@@ -4,6 +4,7 @@ Deliberately data only: each vendor's `cast` says who they are, `conversation` w
 scribe what a step looks like there.
 """
 
+import random
 from dataclasses import dataclass
 
 
@@ -36,6 +37,11 @@ REFERRING = frozenset({"reaction", "reply"})
 def team(words: str) -> Step:
     """Return what the team says."""
     return Step("text", words, by_team=True)
+
+
+def somewhere(chance: random.Random) -> tuple[float, float]:
+    """Return a place near the harbour: latitude and longitude."""
+    return round(54.48 + chance.random() / 50, 6), round(-0.62 + chance.random() / 50, 6)
 
 
 #: What people say when their story is told.

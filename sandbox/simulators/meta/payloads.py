@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sandbox.simulators.scribe import Json, Turn
-from sandbox.simulators.stories import Person
+from sandbox.simulators.stories import Person, somewhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +72,8 @@ def _voice(turn: Turn) -> Json:
 
 
 def _location(turn: Turn) -> Json:
-    pin = {
-        "latitude": round(54.48 + turn.chance.random() / 50, 6),
-        "longitude": round(-0.62 + turn.chance.random() / 50, 6),
-    }
+    latitude, longitude = somewhere(turn.chance)
+    pin = {"latitude": latitude, "longitude": longitude}
     name = {"name": turn.step.words, "address": "Harbour Row"} if turn.step.words else {}
     return {"type": "location", "location": {**pin, **name}}
 
