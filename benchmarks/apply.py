@@ -22,10 +22,11 @@ from benchmarks.traffic import Traffic
 
 PROMISES: Final = (
     Promise("P5", "Hookline ÷ ordinary worker, events/s, each at its best", now=6, goal=15),
+    Promise("P5c", "ordinary ÷ Hookline, CPU of worker and mongod per event, each at its best", now=6, goal=15),
     Promise("P7", "MongoDB round trips per event, applying alone, at the best", now=1, goal=0.3, at_most=True),
 )
 #: What a short run must show; far from what is promised, so that a busy machine does not fail it.
-FLOORS: Final = {"P5": 2.0, "P7": 1.0}
+FLOORS: Final = {"P5c": 2.0, "P7": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ class Run:
     def rate(self) -> float:
         """Events a second by the clock on the wall."""
         return self.events / self.costs.seconds
+
+    @property
+    def thrift(self) -> float:
+        """Events for a second of CPU, of the worker and of mongod."""
+        return self.events / (self.costs.worker + self.costs.mongod)
 
 
 Found = dict[Way, list[Run]]
@@ -188,6 +194,7 @@ def ratios_of(found: Mapping[Way, Sequence[Run]]) -> dict[str, Spread]:
     ours, theirs = found[best(found, HOOKLINE)], found[best(found, ORDINARY)]
     return {
         "P5": ratio([run.rate for run in ours], [run.rate for run in theirs]),
+        "P5c": ratio([run.thrift for run in ours], [run.thrift for run in theirs]),
         "P7": spread([run.costs.round_trips / run.events for run in ours]),
     }
 

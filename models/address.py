@@ -12,6 +12,15 @@ from models.values import AddressKind
 
 
 @dataclass(slots=True, kw_only=True)
+class Tenure:
+    """Whose a number was before it passed to somebody else: vendors give numbers to new people."""
+
+    customer_id: str | None = None
+    chat_id: str | None = None
+    until: datetime
+
+
+@dataclass(slots=True, kw_only=True)
 class Address:
     """One identity at one account: exactly one row, whatever spellings of it were seen."""
 
@@ -28,5 +37,8 @@ class Address:
     #: The live chat of this address.
     chat_id: str | None = None
     last_used_at: datetime | None = None
+    #: Since when its present holder is known to have it; and who had it before, the earliest first.
+    since: datetime | None = None
+    former: list[Tenure] = field(default_factory=list)
     created_at: datetime | None = None
     updated_at: datetime | None = None

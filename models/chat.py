@@ -120,6 +120,8 @@ class Chat:
     blocked: bool = False
     read_by: list[ReadMark] = field(default_factory=list)
     transfer_history: list[Transfer] = field(default_factory=list)
+    #: The chat this one was united with, when its person turned out to have two.
+    merged_into: str | None = None
 
     #: Seconds.
     first_response_time: float | None = None

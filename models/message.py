@@ -266,6 +266,8 @@ class Message(Content):
     timestamp_clamped: bool | None = None
     received_at: datetime
     event_id: str | None = None
+    #: The chat it was in before that was united with this one.
+    merged_from: str | None = None
     metadata: dict[str, Any] | None = None
     is_deleted: bool = False
     deleted_at: datetime | None = None

@@ -17,9 +17,9 @@ from providers.events import AccountKey
 from runtime.logs import logger
 
 #: Loads that requests may ask for at once: an account or secret of a moment ago is found without waiting.
-SPARE_LOADS: Final = 5
+SPARE_LOADS: Final = 20
 #: Loads that become spare again each second, however many wrong signatures ask for one.
-LOADS_PER_S: Final = 2.0
+LOADS_PER_S: Final = 4.0
 #: How long a request may wait (s) for a snapshot that another request is loading.
 REFRESH_PATIENCE_S: Final = 1.0
 

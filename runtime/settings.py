@@ -4,6 +4,7 @@ Deliberately no defaults for what must be chosen (database, keys) and no setting
 """
 
 import dataclasses
+import fcntl
 import json
 import os
 import re
@@ -22,6 +23,8 @@ from runtime.errors import SettingsError
 
 #: The file in which a running `hookline up --data DIR` leaves its engines' addresses and keys.
 RUN_FILE: Final = "run.json"
+#: The file beside it on which that `up` holds a lock for as long as it lives.
+LOCK_FILE: Final = "lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,12 +109,27 @@ def use_running(directory: Path) -> None:
     Raises:
         SettingsError: nothing runs there.
     """
+    nothing = f"--data {directory}: no `hookline up --data {directory}` is running"
     try:
         environment = json.loads((directory / RUN_FILE).read_text())["environment"]
         told = {str(name): str(value) for name, value in environment.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SettingsError(f"--data {directory}: no `hookline up --data {directory}` is running") from error
+        raise SettingsError(nothing) from error
+    if not _is_held(directory / LOCK_FILE):
+        raise SettingsError(f"{nothing}; the last one was killed, start it again")
     os.environ.update(told)
+
+
+def _is_held(lock: Path) -> bool:
+    """Say whether a living process holds a lock; what a killed one left behind is a file without a holder."""
+    try:
+        with lock.open("rb") as probe:
+            fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def variable_names() -> list[str]:

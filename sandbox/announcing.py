@@ -29,7 +29,9 @@ class Greeting:
     def text(self) -> str:
         """Return the greeting as shown."""
         filling = (
-            "Demo traffic is coming in; look at the chats it makes:" if self.demo else "Look at the chats:"
+            "Demo traffic of all vendors is coming in; look at the chats it makes:"
+            if self.demo
+            else "Look at the chats:"
         )
         return (
             "\nHookline is up.\n\n"

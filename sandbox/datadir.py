@@ -17,10 +17,10 @@ from tempfile import NamedTemporaryFile
 from cryptography.fernet import Fernet
 
 from runtime.errors import HooklineError
-from runtime.settings import RUN_FILE
+from runtime.settings import LOCK_FILE, RUN_FILE
 
-#: Files of the directory.
-LOCK_FILE, KEYS_FILE = "lock", "keys.json"
+#: Where the keys are kept.
+KEYS_FILE = "keys.json"
 
 
 class AlreadyRunningError(HooklineError):
@@ -39,6 +39,10 @@ class Keys:
     demo_app_secret: str
     demo_verify_token: str
     demo_access_token: str
+    # A directory of version 0.1 has none of these yet.
+    demo_twilio_auth_token: str = field(default_factory=lambda: secrets.token_hex(16))
+    demo_chatapi_token: str = field(default_factory=lambda: secrets.token_hex(10))
+    demo_chatapi_webhook_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     #: Login tokens shown at each start, by the database they are for.
     login_tokens: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,7 +88,7 @@ class DataDir:
             os.close(descriptor)
 
     def keys(self, draw: Callable[[], Keys] = new_keys) -> Keys:
-        """Return the kept keys, drawing them at the first start.
+        """Return the kept keys, drawing them at the first start, and later those that are new since then.
 
         Raises:
             KeysDamagedError: the file is there but not readable as keys.
@@ -93,11 +97,13 @@ class DataDir:
         if not path.exists():
             return self.keep(draw())
         try:
-            return Keys(**json.loads(path.read_text()))
+            kept = json.loads(path.read_text())
+            keys = Keys(**kept)
         except (OSError, ValueError, TypeError) as error:
             raise KeysDamagedError(
                 f"{path} is damaged ({type(error).__name__}): restore it, or start over with another --data"
             ) from None
+        return keys if kept.keys() == asdict(keys).keys() else self.keep(keys)
 
     def keep(self, keys: Keys) -> Keys:
         """Write the keys, and return them."""

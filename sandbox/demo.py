@@ -1,7 +1,7 @@
-"""What a newcomer needs before there is anything to see: a login token, and an account for the simulator.
+"""What a newcomer needs before there is anything to see: a login token, and an account for each simulator.
 
-Both are made with the `hookline` command, as a person would. Deliberately no import of services: if the
-command cannot do it, the newcomer could not either.
+All are made with the `hookline` command, as a person would. Deliberately no import of services: if the command
+cannot do it, the newcomer could not either.
 """
 
 import json
@@ -11,11 +11,8 @@ from typing import Any
 
 from runtime.errors import HooklineError
 from sandbox.datadir import Keys
+from sandbox.vendors import VENDORS, Vendor
 
-#: The demo account's ids, in the shape of the vendor's.
-PHONE_NUMBER_ID = "331700900150001"
-BUSINESS_ACCOUNT_ID = "209700900150001"
-DISPLAY_PHONE_NUMBER = "14155550100"
 #: Seconds one command may take.
 PATIENCE = 60
 
@@ -30,23 +27,31 @@ def login_token(environment: Mapping[str, str]) -> str:
     return str(_hookline(words, environment)["token"])
 
 
-def account(keys: Keys, *, api_url: str, environment: Mapping[str, str]) -> str:
-    """Return the id of the demo account, creating it at the first start."""
-    for config in _hookline(["configs", "list"], environment):
-        if config.get("phoneNumberId") == PHONE_NUMBER_ID:
-            return str(config["id"])
-    options = {
-        "--provider": "meta-whatsapp",
-        "--name": "Demo",
-        "--phone-number-id": PHONE_NUMBER_ID,
-        "--business-account-id": BUSINESS_ACCOUNT_ID,
-        "--access-token": keys.demo_access_token,
-        "--webhook-secret": keys.demo_app_secret,
-        "--verify-token": keys.demo_verify_token,
-        "--api-base-url": api_url,
+def accounts(keys: Keys, *, api_urls: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the ids of the demo's accounts by vendor, creating those that are not there yet."""
+    there = _hookline(["configs", "list"], environment)
+    found = {vendor.slug: _known(vendor, there) for vendor in VENDORS}
+    return {
+        vendor.slug: found[vendor.slug] or _add(vendor, keys, api_urls[vendor.slug], environment) for vendor in VENDORS
     }
-    words = [word for option in options.items() for word in option]
-    return str(_hookline(["configs", "add", *words], environment)["id"])
+
+
+def _known(vendor: Vendor, there: list[dict[str, Any]]) -> str | None:
+    field, value = vendor.mark
+    own = (str(one["id"]) for one in there if one.get("provider") == vendor.provider and one.get(field) == value)
+    return next(own, None)
+
+
+def _add(vendor: Vendor, keys: Keys, api_url: str, environment: Mapping[str, str]) -> str:
+    """Add an account; its secrets go by the environment, where no list of processes shows them."""
+    flags = {"--provider": vendor.provider, "--name": "Demo", "--api-base-url": api_url, **vendor.flags}
+    words = [word for option in flags.items() for word in option]
+    secrets = {f"HOOKLINE_{_variable(secret.flag)}": secret.of(keys) for secret in vendor.secrets}
+    return str(_hookline(["configs", "add", *words], {**environment, **secrets})["id"])
+
+
+def _variable(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_").upper()
 
 
 def _hookline(words: list[str], environment: Mapping[str, str]) -> Any:

@@ -7,16 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from sandbox import demo
 from sandbox.datadir import Keys
 from sandbox.engines.ports import LOOPBACK, free_ports
 from sandbox.front import Front
 from sandbox.processes import Process, module_command, procfile_commands
+from sandbox.vendors import TWILIO, VENDORS, Vendor
 
 #: Procfile processes that serve their own port for requests; the others only one for health and metrics.
 SERVERS = ("ingest", "api")
 #: Variables a simulator may see: it plays the vendor and knows none of our settings.
 SIMULATOR_SEES = ("PATH", "HOME", "LANG", "PYTHONUNBUFFERED")
+#: Where vendors deliver, below any address of ours.
+WEBHOOKS = "/api/whatsapp/webhooks"
+#: What a careful customer of Twilio's adds to the webhook's address: repeat whatever went wrong.
+TWILIO_OVERRIDES = "#rc=3&rp=all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +34,15 @@ class Ports:
     clock: int
     realtime: int
     meta: int
+    twilio: int
+    chatapi: int
 
 
-def choose_ports(front: int, *, meta: int | None = None) -> Ports:
-    """Return the asked front port, the vendor's former port, and free ones for everybody else."""
+def choose_ports(front: int, *, former: Mapping[str, int] | None = None) -> Ports:
+    """Return the asked front port, the vendors' former ports, and free ones for everybody else."""
     names = [one.name for one in fields(Ports) if one.name != "front"]
     free = dict(zip(names, free_ports(len(names)), strict=True))
-    return Ports(front=front, **(free | ({"meta": meta} if meta else {})))
+    return Ports(front=front, **(free | dict(former or {})))
 
 
 def production(ports: Ports, environment: Mapping[str, str]) -> list[Process]:
@@ -69,29 +75,37 @@ def front(ports: Ports, room: Path) -> Process:
     )
 
 
-def meta_simulator(ports: Ports, keys: Keys, *, config_id: str, environment: Mapping[str, str]) -> Process:
-    """Return the simulated vendor, which delivers through the front door as the real one would."""
+def simulators(
+    ports: Ports, keys: Keys, *, config_ids: Mapping[str, str], environment: Mapping[str, str]
+) -> list[Process]:
+    """Return the simulated vendors, which deliver through the front door as the real ones would."""
+    return [_simulator(vendor, ports, keys, config_ids[vendor.slug], environment) for vendor in VENDORS]
+
+
+def vendor_urls(ports: Ports) -> dict[str, str]:
+    """Return what the demo's accounts call instead of the real vendors."""
+    return {vendor.slug: _local(getattr(ports, vendor.slug)) for vendor in VENDORS}
+
+
+def _simulator(vendor: Vendor, ports: Ports, keys: Keys, config_id: str, environment: Mapping[str, str]) -> Process:
+    path = f"{WEBHOOKS}/{vendor.slug}/{config_id}"
     arguments = {
-        "--webhook": f"{_local(ports.front)}/api/whatsapp/webhooks/meta/{config_id}",
-        "--port": str(ports.meta),
-        "--phone-number-id": demo.PHONE_NUMBER_ID,
-        "--business-account-id": demo.BUSINESS_ACCOUNT_ID,
-        "--display-phone-number": demo.DISPLAY_PHONE_NUMBER,
+        "--webhook": f"{_local(ports.front)}{path}",
+        "--port": str(getattr(ports, vendor.slug)),
+        **vendor.flags,
     }
+    if vendor is TWILIO:
+        # It signs what it calls from outside, which is not where it delivers from within.
+        arguments["--configured"] = f"{environment['PUBLIC_URL'].rstrip('/')}{path}{TWILIO_OVERRIDES}"
     words = [word for argument in arguments.items() for word in argument]
-    secrets = {"META_APP_SECRET": keys.demo_app_secret, "META_VERIFY_TOKEN": keys.demo_verify_token}
+    secrets = {secret.variable: secret.of(keys) for secret in vendor.secrets if secret.variable}
     seen = {name: environment[name] for name in SIMULATOR_SEES if name in environment}
     return Process(
-        name="meta",
-        command=module_command("sandbox.simulators.meta", *words),
+        name=vendor.slug,
+        command=module_command(f"sandbox.simulators.{vendor.slug}", *words),
         environment=seen | secrets,
-        ready_url=f"{meta_url(ports)}/ledger",
+        ready_url=f"{vendor_urls(ports)[vendor.slug]}/ledger",
     )
-
-
-def meta_url(ports: Ports) -> str:
-    """Return what the demo account calls instead of the real vendor."""
-    return _local(ports.meta)
 
 
 def _bind_variable(name: str) -> str:

@@ -12,11 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import honcho.manager
 from honcho.environ import parse_procfile
 from honcho.manager import Manager
 from honcho.process import Process as HonchoProcess
 
 from sandbox.engines import leash
+
+#: Seconds a process may take to end before it is killed: longer than any takes to finish its work. A worker lets
+#: its jobs end for 25.
+KILL_WAIT = 30
+honcho.manager.KILL_WAIT = KILL_WAIT
 
 #: The production processes, shared with every platform that reads a Procfile.
 PROCFILE = Path(__file__).resolve().parents[1] / "Procfile"

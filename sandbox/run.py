@@ -1,4 +1,4 @@
-"""`hookline up`: engines, every process of the Procfile, one front door and, on request, a simulated vendor.
+"""`hookline up`: engines, every process of the Procfile, one front door and, on request, simulated vendors.
 
 Composition only. Deliberately for one machine and one person: production runs the Procfile on engines of its
 own.
@@ -24,6 +24,7 @@ from sandbox.engines import MongoEngine, ValkeyEngine
 from sandbox.engines.engine import Engine
 from sandbox.engines.ports import LOOPBACK, is_free, remembered_port
 from sandbox.processes import Crew, Process, stop_signals
+from sandbox.vendors import VENDORS
 
 #: Variables other commands need to work on the same data; they stand in the note of the data directory.
 SHARED = ("MONGODB_URI", "MONGODB_DATABASE", "REDIS_URL", "BROKER_URL", "ENCRYPTION_KEYS", "PUBLIC_URL")
@@ -32,8 +33,6 @@ ENGINES: Mapping[str, tuple[str, type[Engine]]] = {
     "MONGODB_URI": ("mongo", MongoEngine),
     "REDIS_URL": ("valkey", ValkeyEngine),
 }
-#: Remembers where the simulated vendor listened, because the demo account has its address.
-META_PORT_FILE = "meta.port"
 
 
 class PortTakenError(HooklineError):
@@ -66,7 +65,7 @@ def run_up(data: Path, *, port: int, with_demo: bool) -> int:
 def _run_locked(directory: DataDir, *, port: int, with_demo: bool) -> None:
     if not is_free(port):
         raise PortTakenError(f"port {port} is taken on {LOOPBACK}: choose another with --port")
-    ports = layout.choose_ports(port, meta=remembered_port(directory.path / META_PORT_FILE))
+    ports = layout.choose_ports(port, former=_former_ports(directory))
     with ExitStack() as stack:
         environment = _environment(directory, port=port)
         embedded = _start_engines(directory, environment, stack)
@@ -74,9 +73,7 @@ def _run_locked(directory: DataDir, *, port: int, with_demo: bool) -> None:
         note = {name: environment[name] for name in SHARED if name in environment}
         url = environment["PUBLIC_URL"]
         stack.enter_context(directory.announced(environment=note, url=url))
-        token = directory.login_token(
-            _database_key(environment, embedded), lambda: demo.login_token(environment)
-        )
+        token = directory.login_token(_database_key(environment, embedded), lambda: demo.login_token(environment))
         processes = _processes(directory, environment, ports, with_demo=with_demo)
         greeting = Greeting(url=url, token=token, data=str(directory.path), demo=with_demo)
         _run_crew(processes, greeting)
@@ -128,10 +125,21 @@ def _processes(
     processes = [*layout.production(ports, environment), layout.front(ports, directory.room("front"))]
     if with_demo:
         keys = directory.keys()
-        config_id = demo.account(keys, api_url=layout.meta_url(ports), environment=environment)
-        (directory.path / META_PORT_FILE).write_text(f"{ports.meta}\n")
-        processes.append(layout.meta_simulator(ports, keys, config_id=config_id, environment=environment))
+        config_ids = demo.accounts(keys, api_urls=layout.vendor_urls(ports), environment=environment)
+        for slug in config_ids:
+            _port_file(directory, slug).write_text(f"{getattr(ports, slug)}\n")
+        processes += layout.simulators(ports, keys, config_ids=config_ids, environment=environment)
     return processes
+
+
+def _former_ports(directory: DataDir) -> dict[str, int]:
+    """Return where the simulated vendors listened before, because the demo's accounts have their addresses."""
+    former = {vendor.slug: remembered_port(_port_file(directory, vendor.slug)) for vendor in VENDORS}
+    return {slug: port for slug, port in former.items() if port}
+
+
+def _port_file(directory: DataDir, slug: str) -> Path:
+    return directory.path / f"{slug}.port"
 
 
 def _run_crew(processes: list[Process], greeting: Greeting) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from models.address import Address
+from models.audit_entry import AuditEntry
 from models.chat import Chat
 from models.customer import Customer
 from models.message import Message
@@ -84,6 +85,11 @@ class Batch:
     configs: dict[str, Tracked[WhatsAppConfig]] = field(default_factory=dict)
     #: Chats whose response clock must be counted anew: a message came late.
     late_turns: set[str] = field(default_factory=set)
+    #: Chats and customers that turned out to be one: the id that ends -> the one that stays.
+    merged_chats: dict[str, str] = field(default_factory=dict)
+    merged_customers: dict[str, str] = field(default_factory=dict)
+    #: What was done that people may want to look into.
+    audit: list[AuditEntry] = field(default_factory=list)
     #: Updates whose message is not known yet.
     parked: list[PendingUpdate] = field(default_factory=list)
 

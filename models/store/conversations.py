@@ -5,7 +5,7 @@ folded in by the caller.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
-from models.address import Address
+from models.address import Address, Tenure
 from models.chat import Chat
 from models.customer import Customer
 from models.message import Message
@@ -108,9 +108,7 @@ class Conversations:
             tracked = batch.by_ref[message.id] = Tracked(message)
             if message.provider_message_id:
                 batch.messages[message.config_id, message.provider_message_id] = tracked
-        chat_ids = {a.entity.chat_id for a in batch.addresses.values()} | {
-            m.entity.chat_id for m in batch.by_ref.values()
-        }
+        chat_ids = {m.entity.chat_id for m in batch.by_ref.values()} | {h.chat_id for h in _holders(batch)}
         batch.chats = _tracked(Chat, _live(self._store.chats, {"id": chat_ids}, session))
         self._read_customers(batch, wanted, session)
         for template in self._templates(wanted, session):
@@ -127,7 +125,7 @@ class Conversations:
 
     def _read_customers(self, batch: Batch, wanted: Wanted, session: ClientSession) -> None:
         """Read those the addresses lead to, and those who have the phone of an address not known yet."""
-        ids = {address.entity.customer_id for address in batch.addresses.values()}
+        ids = {holder.customer_id for holder in _holders(batch)}
         phones = {value for config_id, kind, value in wanted.addresses if kind == AddressKind.PHONE}
         rows = _live(self._store.customers, {"id": ids, "phoneNumber": phones}, session)
         batch.customers = _tracked(Customer, rows)
@@ -166,7 +164,31 @@ class Conversations:
         for chat_id, found in turns.items():
             batch.chats[chat_id].set(**counted(found))
 
+    def _move_chat(self, gone: str, kept: str, session: ClientSession) -> None:
+        """Move what hangs on a chat that was united with another."""
+        self._store.messages.update_many(
+            {"chatId": gone}, {"$set": {"chatId": kept, "mergedFrom": gone}}, session=session
+        )
+        for collection in (self._store.followups, self._store.teamnotes, self._store.chatassignments):
+            collection.update_many({"chatId": gone}, {"$set": {"chatId": kept}}, session=session)
+
+    def _move_customer(self, gone: str, kept: str, united: Iterable[str], session: ClientSession) -> None:
+        """Move what belongs to a customer who was united with another, at other accounts too."""
+        own = [row["id"] for row in self._store.chats.find({"customerId": gone}, {"id": 1}, session=session)]
+        moved = {"$set": {"customerId": kept}}
+        theirs = {"chatId": {"$in": [*own, *united]}, "customerId": gone}
+        self._store.messages.update_many(theirs, moved, session=session)
+        self._store.chats.update_many({"customerId": gone}, moved, session=session)
+        self._store.addresses.update_many({"customerId": gone}, moved, session=session)
+
     def _write(self, batch: Batch, session: ClientSession, now: datetime) -> None:
+        for gone, kept in batch.merged_chats.items():
+            self._move_chat(gone, kept, session)
+        for gone, kept in batch.merged_customers.items():
+            self._move_customer(gone, kept, batch.merged_chats.values(), session)
+        if batch.audit:
+            entries = [to_document(entry) | {"createdAt": now, "updatedAt": now} for entry in batch.audit]
+            self._store.auditentries.insert_many(entries, session=session)
         self._count_late_turns(batch, session)
         _save(self._store.customers, batch.customers.values(), session, now)
         _save(self._store.addresses, batch.addresses.values(), session, now)
@@ -177,6 +199,13 @@ class Conversations:
         if batch.parked:
             parked = [_parking(update, now) for update in batch.parked]
             self._store.pendingupdates.bulk_write(parked, ordered=False, session=session)
+
+
+def _holders(batch: Batch) -> Iterator[Address | Tenure]:
+    """Who has the batch's addresses, and who had them."""
+    for tracked in batch.addresses.values():
+        yield tracked.entity
+        yield from tracked.entity.former
 
 
 def _either(*groups: list[dict[str, Any]]) -> dict[str, Any]:
@@ -208,14 +237,21 @@ def _tracked(entity: type[T], rows: Iterable[dict[str, Any]]) -> dict[str, Track
 
 
 def _save(collection: _Documents, documents: Iterable[Tracked[T]], session: ClientSession, now: datetime) -> None:
-    """Insert the new and update the changed documents of one collection, in one round trip each."""
+    """Update the changed and insert the new documents of one collection, in one round trip each.
+
+    In this order, and those that end before all others: what one gives up, another may take in the same batch.
+    """
     held = list(documents)
+    changed = sorted((tracked for tracked in held if tracked.is_changed), key=_gives_nothing_up)
     new = [_new_document(tracked, now) for tracked in held if tracked.is_new]
-    changed = [_update(tracked, now) for tracked in held if tracked.is_changed]
+    if changed:
+        collection.bulk_write([_update(tracked, now) for tracked in changed], session=session)
     if new:
         collection.insert_many(new, ordered=False, session=session)
-    if changed:
-        collection.bulk_write(changed, ordered=False, session=session)
+
+
+def _gives_nothing_up(tracked: Tracked[T]) -> bool:
+    return not (tracked.changes.get("is_deleted") or None in tracked.changes.values())
 
 
 def _new_document(tracked: Tracked[T], now: datetime) -> dict[str, Any]:

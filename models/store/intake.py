@@ -5,6 +5,7 @@ are kept as received, because any poison is storable as bytes.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -121,8 +122,11 @@ class Intake:
 
     def note_redelivery(self, keys: Iterable[bytes]) -> list[str]:
         """Count repeated deliveries; return the ids of those whose first copy is not finished yet."""
-        wanted = list(keys)
-        self._events.update_many({"deliveryKey": {"$in": wanted}}, {"$inc": {"redeliveries": 1}})
+        repeats = Counter(keys)
+        wanted = list(repeats)
+        for times in set(repeats.values()):
+            repeated = [key for key in wanted if repeats[key] == times]
+            self._events.update_many({"deliveryKey": {"$in": repeated}}, {"$inc": {"redeliveries": times}})
         unfinished = {"deliveryKey": {"$in": wanted}, "status": {"$in": _UNFINISHED}}
         return [row["id"] for row in self._events.find(unfinished, {"id": 1, "_id": 0})]
 

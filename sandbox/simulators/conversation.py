@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from sandbox.simulators.scribe import Fact, Post, Scribe, Turn
+from sandbox.simulators.scribe import Fact, Post, Progress, Scribe, Turn
 from sandbox.simulators.stories import REFERRING, Person, Step, Story
 
 #: Chances, per turn: a former delivery comes again; a turn is a batch; a status overtakes its message; what
@@ -41,6 +41,7 @@ class Conversation:
         self._chance = random.Random(seed)
         people = zip(scribe.people, itertools.cycle(scribe.stories), strict=False)
         self._chats = [_Chat(person, self._steps(story)) for person, story in people]
+        self._openings = scribe.openings()
         self._turn = 0
         self._former: list[Post] = []
 
@@ -60,7 +61,8 @@ class Conversation:
 
     def _entrance(self, chat: _Chat, at: int) -> list[Post]:
         """Let everybody speak once before anybody chats on."""
-        return [*self._scribe.pack(self._scribe.opening(chat.person)), *self._turn_of(chat, at)]
+        opening = self._openings.get(chat.person)
+        return [*self._scribe.pack([opening] if opening else []), *self._turn_of(chat, at)]
 
     def _turn_of(self, chat: _Chat, at: int) -> list[Post]:
         if chat.statuses and self._chance.random() < SETTLE:
@@ -88,28 +90,20 @@ class Conversation:
         """All waiting statuses of a chat, in any order."""
         waiting, chat.statuses = chat.statuses, []
         self._chance.shuffle(waiting)
-        return self._scribe.pack(
-            [
-                self._scribe.status(chat.person, message_id, state, at=at + rank)
-                for message_id, state, rank in waiting
-            ]
-        )
+        progress = [
+            Progress(person=chat.person, message_id=message_id, state=state, at=at + rank)
+            for message_id, state, rank in waiting
+        ]
+        return self._scribe.pack([self._scribe.status(one) for one in progress])
 
     def _message(self, chat: _Chat, step: Step, at: int) -> Fact | None:
         step = self._as_told_here(chat, step)
-        message_id = self._scribe.new_id(step, chat.person, self._chance)
-        turn = Turn(
-            person=chat.person,
-            step=step,
-            message_id=message_id,
-            at=at,
-            refers_to=chat.last_of_team,
-            chance=self._chance,
-        )
-        told = self._scribe.message(turn)
+        turn = Turn(person=chat.person, step=step, at=at, refers_to=chat.last_of_team, chance=self._chance)
+        message_id = self._scribe.new_id(turn)
+        told = self._scribe.message(turn, message_id)
         if step.by_team:
             chat.last_of_team = message_id
-            fate = self._scribe.fate(self._chance)
+            fate = self._chance.choice(self._scribe.fates)
             chat.statuses += [(message_id, state, rank) for rank, state in enumerate(fate)]
         return told
 

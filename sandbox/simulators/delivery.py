@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import ClassVar
 
 import requests
 from urllib3.exceptions import NewConnectionError
@@ -53,12 +52,13 @@ class Failure:
 class Carrier(ABC):
     """How one vendor brings a post to the endpoint, and what it does when nobody takes it."""
 
-    #: Seconds to connect, and to wait for an answer.
-    timeout: ClassVar[tuple[float, float]] = (PATIENCE, PATIENCE)
+    def __init__(self, webhook: str) -> None:
+        """Deliver to an address as it stands in the vendor's settings."""
+        self._webhook = webhook
 
-    @abstractmethod
     def url(self, post: Post) -> str:
         """Return the address to call."""
+        return with_query(self._webhook, post)
 
     @abstractmethod
     def headers(self, post: Post) -> Mapping[str, str]:
@@ -67,6 +67,10 @@ class Carrier(ABC):
     @abstractmethod
     def pause(self, failure: Failure) -> float | None:
         """Return the seconds until the next attempt, None where the vendor gives up."""
+
+    def timeout(self) -> tuple[float, float]:
+        """Return the seconds to connect, and to wait for an answer."""
+        return PATIENCE, PATIENCE
 
     def takes(self, answer: requests.Response) -> bool:
         """Say whether an answer is the one that counts."""
@@ -152,12 +156,17 @@ class Delivery:
                 self._carrier.url(post),
                 data=post.body,
                 headers=dict(self._carrier.headers(post)),
-                timeout=self._carrier.timeout,
+                timeout=self._carrier.timeout(),
                 allow_redirects=False,
             )
         except requests.RequestException as error:
             return _cause(error), 0
         return None if self._carrier.takes(answer) else (Cause.ANSWERED, answer.status_code)
+
+
+def with_query(url: str, post: Post) -> str:
+    """Return an address with what the vendor adds to it for one post."""
+    return f"{url}{'&' if '?' in url else '?'}{post.query}" if post.query else url
 
 
 def doubling(failures: int, *, first: float, longest: float) -> float:

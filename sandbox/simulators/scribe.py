@@ -5,7 +5,7 @@ Deliberately without network and clock: who speaks when is `conversation`, how p
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -42,12 +42,21 @@ class Turn:
 
     person: Person
     step: Step
-    message_id: str
     #: Unix seconds.
     at: int
     #: The team's last message in this chat.
     refers_to: str | None
     chance: random.Random
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a message of the team has come, and when (Unix seconds)."""
+
+    person: Person
+    message_id: str
+    state: str
+    at: int
 
 
 class Scribe(ABC):
@@ -60,27 +69,25 @@ class Scribe(ABC):
     talk: ClassVar[Story] = SMALL_TALK
     #: Kinds of steps that this vendor tells; others become words.
     kinds: ClassVar[frozenset[str]]
+    #: What may become of a message of the team, as the vendor's words in order; all are equally likely.
+    fates: ClassVar[tuple[tuple[str, ...], ...]]
 
     @abstractmethod
-    def new_id(self, step: Step, person: Person, chance: random.Random) -> str:
+    def new_id(self, turn: Turn) -> str:
         """Return a fresh message id in the vendor's shape."""
 
     @abstractmethod
-    def message(self, turn: Turn) -> Fact | None:
+    def message(self, turn: Turn, message_id: str) -> Fact | None:
         """Write a message down; None where the vendor does not tell it."""
 
     @abstractmethod
-    def fate(self, chance: random.Random) -> tuple[str, ...]:
-        """Return what becomes of a message of the team, as the vendor's words in order."""
-
-    @abstractmethod
-    def status(self, person: Person, message_id: str, state: str, *, at: int) -> Fact:
-        """Write down that a message of the team has come so far."""
+    def status(self, progress: Progress) -> Fact:
+        """Write down how far a message of the team has come."""
 
     @abstractmethod
     def pack(self, facts: Sequence[Fact]) -> list[Post]:
         """Put facts into deliveries, as many to one as the vendor does."""
 
-    def opening(self, person: Person) -> list[Fact]:
-        """Write down what the vendor tells before a person's first words."""
-        return []
+    def openings(self) -> Mapping[Person, Fact]:
+        """Write down what the vendor tells before somebody's first words."""
+        return {}

@@ -22,7 +22,8 @@ from providers.events import (
     StatusChanged,
     TemplateChanged,
 )
-from services.conversing.facts import Fact, Verdict, ignored
+from services.conversing.facts import Fact, Verdict
+from services.conversing.linking import link
 from services.conversing.messages import arrive
 from services.conversing.notices import (
     change_account,
@@ -37,11 +38,6 @@ from services.conversing.updates import change_status, edit, react, revoke
 Handler = Callable[[Batch, Fact, Any], Verdict]
 
 
-def _keep(_batch: Batch, _fact: Fact, _event: IdentityLinked) -> Verdict:
-    """Linking people is not built yet: the word is kept with its webhook and can be replayed."""
-    return ignored("identity_kept")
-
-
 #: What each kind of event does.
 HANDLERS: Final[dict[type[Event], Handler]] = {
     MessageArrived: arrive,
@@ -49,7 +45,7 @@ HANDLERS: Final[dict[type[Event], Handler]] = {
     ReactionChanged: react,
     MessageEdited: edit,
     MessageRevoked: revoke,
-    IdentityLinked: _keep,
+    IdentityLinked: link,
     ContactSynced: sync_contact,
     PreferenceChanged: change_preference,
     TemplateChanged: change_template,
@@ -84,6 +80,11 @@ def _needs_party(found: Wanted, fact: Fact, event: Any) -> None:
     found.addresses.update(address_keys(fact.account, event.party))
 
 
+def _needs_both(found: Wanted, fact: Fact, event: IdentityLinked) -> None:
+    for party in (event.old, event.new):
+        found.addresses.update(address_keys(fact.account, party))
+
+
 def _needs_message(found: Wanted, fact: Fact, event: StatusChanged | MessageArrived) -> None:
     found.messages.add((fact.account.id, event.provider_message_id))
     if isinstance(event, MessageArrived):
@@ -99,7 +100,7 @@ _NEEDS: Final[dict[type[Event], Callable[[Wanted, Fact, Any], None]]] = {
     ReactionChanged: _needs_target,
     MessageEdited: _needs_target,
     MessageRevoked: _needs_target,
-    IdentityLinked: lambda _found, _fact, _event: None,
+    IdentityLinked: _needs_both,
     ContactSynced: _needs_party,
     PreferenceChanged: _needs_party,
     TemplateChanged: lambda found, fact, event: found.templates.add(template_key(fact, event)),

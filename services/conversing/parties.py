@@ -5,7 +5,8 @@ merging of customers here: that is a person's decision, or the vendor's word (Id
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Final
 
 from models.address import Address
@@ -17,6 +18,8 @@ from models.values import AddressKind
 from providers.base import Account
 from providers.events import MessageArrived, Party
 from services.conversing.facts import Fact
+from services.conversing.holding import Seat, hand_over, seat_at, seen_in
+from services.conversing.uniting import unite
 
 #: Mobile numbers that the vendors spell in two ways: what to look for, and the form that stands for both.
 _TWO_SPELLINGS: Final = (
@@ -70,53 +73,105 @@ def address_keys(account: Account, party: Party) -> list[AddressKey]:
 
 def chat_of(batch: Batch, fact: Fact, event: MessageArrived) -> Tracked[Chat]:
     """Find the live chat of a party, or open it; every identity seen leads to it from now on."""
-    customer, known = acquaint(batch, fact, event.party)
-    chat = next((batch.chats[a.entity.chat_id] for a in known if a.entity.chat_id in batch.chats), None)
+    customer, seats = acquaint(batch, fact, event.party)
+    chat = next((batch.chats[seat.chat_id] for seat in seats if seat.chat_id in batch.chats), None)
     if chat is None:
-        chat = _new_chat(batch, fact, event, known[0].entity, customer.entity.id)
-    for address in known:
-        if address.entity.chat_id not in batch.chats:
-            address.set(chat_id=chat.entity.id)
-    _keep_current(chat, fact, event.party)
+        chat = _new_chat(batch, fact, event, seats[0].address.entity, customer.entity.id)
+    lead_to(batch, seats, chat)
+    keep_current(chat, fact, event.party)
     return chat
 
 
-def acquaint(batch: Batch, fact: Fact, party: Party) -> tuple[Tracked[Customer], list[Tracked[Address]]]:
-    """Find or make a party's customer; every identity seen leads to it from now on."""
-    found = {key: batch.addresses[key] for key in address_keys(fact.account, party) if key in batch.addresses}
-    known = list(found.values())
-    customer = _customer_of(batch, known, party)
-    for stray in known:
-        if stray.entity.customer_id not in batch.customers:
-            stray.set(customer_id=customer.entity.id)
+def lead_to(batch: Batch, seats: Iterable[Seat], chat: Tracked[Chat]) -> None:
+    """Let addresses that lead to no live chat lead to this one."""
+    for seat in seats:
+        if seat.chat_id not in batch.chats:
+            seat.set(chat_id=chat.entity.id)
+
+
+def acquaint(
+    batch: Batch, fact: Fact, party: Party, *, at: datetime | None = None, known_as: Tracked[Customer] | None = None
+) -> tuple[Tracked[Customer], list[Seat]]:
+    """Find or make a party's customer at a moment; every identity seen leads to it from now on.
+
+    `known_as` is whom the vendor says it is, should none of its identities tell.
+    """
+    at = at or fact.event.at or fact.received_at
+    found = {
+        key: seat_at(batch.addresses[key], at) for key in address_keys(fact.account, party) if key in batch.addresses
+    }
+    _settle_claims(batch, fact, party, found, at)
+    customer = _customer_of(batch, found.values(), party, known_as)
+    for held in found.values():
+        if held.customer_id not in batch.customers:
+            held.set(customer_id=customer.entity.id)
+        seen_in(held, at)
+    seats = []
     for kind, value in identities(party):
-        address = found.get((fact.account.id, kind.value, canonical(kind, value)))
-        if address is None:
-            known.append(_new_address(batch, fact, kind, value, customer.entity.id))
+        seat = found.get((fact.account.id, kind.value, canonical(kind, value)))
+        if seat is None:
+            seat = Seat(_new_address(batch, fact, kind, value, customer.entity.id))
         elif kind is AddressKind.PHONE and value.startswith(_COUNTRIES):
-            _note_spelling(address, value, fact)
-    return customer, known
+            _note_spelling(seat.address, value, fact)
+        seats.append(seat)
+    return customer, seats
 
 
-def _customer_of(batch: Batch, known: list[Tracked[Address]], party: Party) -> Tracked[Customer]:
+def _settle_claims(batch: Batch, fact: Fact, party: Party, found: dict[AddressKey, Seat], at: datetime) -> None:
+    """Where number and user id point to different people, decide whether they are one, or the number changed hands.
+
+    Who has another user id is another person: the number has passed on. Who has none is the same, now known better.
+    """
+    if not (party.user_id and party.phone):
+        return
+    phone_key = (fact.account.id, AddressKind.PHONE.value, canonical(AddressKind.PHONE, party.phone))
+    phone, user = found.get(phone_key), found.get((fact.account.id, AddressKind.BSUID.value, party.user_id))
+    holder = batch.customers.get(phone.customer_id or "") if phone else None
+    claimant = batch.customers.get(user.customer_id or "") if user else None
+    if phone is None or holder is None or holder is claimant:
+        return
+    if holder.entity.user_id not in {None, party.user_id}:
+        found[phone_key] = hand_over(phone, at)
+        _release_number(batch, holder, canonical(AddressKind.PHONE, party.phone))
+    elif claimant is not None:
+        unite(batch, holder, claimant, fact)
+
+
+def _release_number(batch: Batch, holder: Tracked[Customer], phone: str) -> None:
+    """The number is not this customer's any more; whoever has it now may be found by it."""
+    if holder.entity.phone_number == phone:
+        holder.set(phone_number=None)
+        batch.by_phone.pop(phone, None)
+
+
+def _customer_of(
+    batch: Batch, seats: Iterable[Seat], party: Party, known_as: Tracked[Customer] | None
+) -> Tracked[Customer]:
     """Whose addresses these are: the customer they lead to, else who has the phone, else somebody new."""
     phone = canonical(AddressKind.PHONE, party.phone) if party.phone else None
     customer = next(
-        (batch.customers[a.entity.customer_id] for a in known if a.entity.customer_id in batch.customers), None
+        (batch.customers[seat.customer_id] for seat in seats if seat.customer_id in batch.customers), known_as
     )
     if customer is None and phone:
-        customer = batch.by_phone.get(phone)
+        customer = _who_has(batch, phone, party)
     if customer is None:
-        entity = Customer(id=new_id("cus"), phone_number=phone)
-        customer = batch.add_customer(entity)
+        customer = batch.add_customer(Customer(id=new_id("cus")))
     if phone and customer.entity.phone_number is None and phone not in batch.by_phone:
         customer.set(phone_number=phone)
         batch.by_phone[phone] = customer
     for name in ("user_id", "username"):
         value = getattr(party, name)
-        if value and value != getattr(customer.entity, name):
+        if value and getattr(customer.entity, name) is None:
             customer.set(**{name: value})
     return customer
+
+
+def _who_has(batch: Batch, phone: str, party: Party) -> Tracked[Customer] | None:
+    """Who writes to another of our accounts from this number, unless that is known to be somebody else."""
+    holder = batch.by_phone.get(phone)
+    if holder is not None and party.user_id and holder.entity.user_id not in {None, party.user_id}:
+        return None
+    return holder
 
 
 def _note_spelling(address: Tracked[Address], value: str, fact: Fact) -> None:
@@ -138,6 +193,7 @@ def _new_address(batch: Batch, fact: Fact, kind: AddressKind, value: str, custom
         canonical=form,
         customer_id=customer_id,
         last_used_at=fact.event.at or fact.received_at,
+        since=fact.event.at or fact.received_at,
     )
     batch.add_address(address)
     return batch.addresses[fact.account.id, kind.value, form]
@@ -163,7 +219,7 @@ def _new_chat(batch: Batch, fact: Fact, event: MessageArrived, address: Address,
     return chat
 
 
-def _keep_current(chat: Tracked[Chat], fact: Fact, party: Party) -> None:
+def keep_current(chat: Tracked[Chat], fact: Fact, party: Party) -> None:
     """Note the spelling and names as the vendor told them last, by its own time and each for itself."""
     entity, at = chat.entity, fact.event.at or fact.received_at
     seen_at = entity.seen_at or {}

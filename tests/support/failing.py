@@ -3,7 +3,7 @@
 Deliberately nothing that a database in trouble could not do by itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,14 +11,18 @@ from pymongo.collection import Collection
 
 
 @contextmanager
-def failing(collection: "Collection[dict[str, Any]]", *commands: str, **data: Any) -> Iterator[None]:
-    """Let commands on a collection fail (`errorCode`, `closeConnection`, …) or hang (`blockTimeMS`)."""
+def failing(collection: "Collection[dict[str, Any]]", *commands: str, **data: Any) -> Iterator[Callable[[], object]]:
+    """Let commands on a collection fail (`errorCode`, `closeConnection`, …) or hang (`blockTimeMS`).
+
+    Yields a function that waits until a first command has met the trouble.
+    """
     admin = collection.database.client.admin
     told = {"failCommands": list(commands), "namespace": collection.full_name, **data}
     if "blockTimeMS" in data:
         told["blockConnection"] = True
-    admin.command({"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": told})
+    set_ = admin.command({"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": told})
+    wait = {"waitForFailPoint": "failCommand", "timesEntered": set_["count"] + 1, "maxTimeMS": 5000}
     try:
-        yield
+        yield lambda: admin.command(wait)
     finally:
         admin.command({"configureFailPoint": "failCommand", "mode": "off"})

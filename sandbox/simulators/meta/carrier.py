@@ -17,13 +17,9 @@ class MetaCarrier(Carrier):
     """Delivers for one app."""
 
     def __init__(self, webhook: str, *, app_secret: str, first_pause: float = FIRST_PAUSE) -> None:
-        self._webhook = webhook
+        super().__init__(webhook)
         self._app_secret = app_secret
         self._first_pause = first_pause
-
-    def url(self, post: Post) -> str:
-        """Return the one address."""
-        return self._webhook
 
     def headers(self, post: Post) -> Mapping[str, str]:
         """Sign the very bytes."""

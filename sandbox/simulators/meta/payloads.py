@@ -5,11 +5,10 @@ Pure builders. Deliberately without `url` in media: the demo never sends anybody
 
 import base64
 import hashlib
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sandbox.simulators.scribe import Json, Turn
+from sandbox.simulators.scribe import Json, Progress, Turn
 from sandbox.simulators.stories import Person, somewhere
 
 
@@ -39,11 +38,12 @@ def change(business: Business, person: Person, lists: Mapping[str, Sequence[Json
     return {"value": value, "field": "smb_message_echoes" if "message_echoes" in lists else "messages"}
 
 
-def message_id(person: Person, chance: random.Random, *, outbound: bool) -> str:
+def message_id(turn: Turn) -> str:
     """Return a fresh wamid in the usual shape: opaque, but it looks like one."""
-    tail = f"{chance.getrandbits(80):020X}".encode()
-    marks = b"\x15\x02\x00\x11\x18\x14" if outbound else b"\x15\x02\x00\x12\x18\x14"
-    raw = b"\x1c\x18" + bytes([len(person.number)]) + person.number.encode() + marks + tail + b"\x00"
+    number = turn.person.number.encode()
+    tail = f"{turn.chance.getrandbits(80):020X}".encode()
+    marks = b"\x15\x02\x00\x11\x18\x14" if turn.step.by_team else b"\x15\x02\x00\x12\x18\x14"
+    raw = b"\x1c\x18" + bytes([len(number)]) + number + marks + tail + b"\x00"
     return "wamid." + base64.b64encode(raw).decode()
 
 
@@ -98,35 +98,35 @@ CONTENT: Mapping[str, Callable[[Turn], Json]] = {
 }
 
 
-def inbound(business: Business, turn: Turn) -> Json:
+def inbound(business: Business, turn: Turn, wamid: str) -> Json:
     """Return an item of `messages`; a pressed button also tells on which message it was."""
     sender = {"from": turn.person.number, "from_user_id": turn.person.user_id}
     pressed = turn.step.kind == "button" and turn.refers_to is not None
     context = {"context": {"from": business.display_phone_number, "id": turn.refers_to}} if pressed else {}
-    return {**context, **sender, **_content(turn)}
+    return {**context, **sender, **_content(turn, wamid)}
 
 
-def echo(business: Business, turn: Turn) -> Json:
+def echo(business: Business, turn: Turn, wamid: str) -> Json:
     """Return an item of `message_echoes`: what the team wrote in the phone app."""
     person = turn.person
     ends = {"from": business.display_phone_number, "to": person.number, "to_user_id": person.user_id}
-    return {**ends, **_content(turn)}
+    return {**ends, **_content(turn, wamid)}
 
 
-def _content(turn: Turn) -> Json:
-    return {"id": turn.message_id, "timestamp": str(turn.at), **CONTENT[turn.step.kind](turn)}
+def _content(turn: Turn, wamid: str) -> Json:
+    return {"id": wamid, "timestamp": str(turn.at), **CONTENT[turn.step.kind](turn)}
 
 
-def status(person: Person, wamid: str, state: str, *, at: int) -> Json:
+def status(progress: Progress) -> Json:
     """Return an item of `statuses`."""
     item: Json = {
-        "id": wamid,
-        "status": state,
-        "timestamp": str(at),
-        "recipient_id": person.number,
-        "recipient_user_id": person.user_id,
+        "id": progress.message_id,
+        "status": progress.state,
+        "timestamp": str(progress.at),
+        "recipient_id": progress.person.number,
+        "recipient_user_id": progress.person.user_id,
     }
-    if state != "read":
+    if progress.state != "read":
         item["pricing"] = {
             "billable": False,
             "pricing_model": "PMP",

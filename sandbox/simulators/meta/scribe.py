@@ -4,15 +4,14 @@ Deliberately no shapes: `payloads` has them.
 """
 
 import itertools
-import random
 from collections.abc import Sequence
 from typing import ClassVar
 
 from sandbox.simulators.ledger import Item
 from sandbox.simulators.meta import cast, payloads, wire
 from sandbox.simulators.meta.payloads import Business
-from sandbox.simulators.scribe import Fact, Post, Scribe, Turn
-from sandbox.simulators.stories import Person, Step, Story
+from sandbox.simulators.scribe import Fact, Post, Progress, Scribe, Turn
+from sandbox.simulators.stories import Person, Story
 
 #: Kind of a fact -> the list that holds it.
 LISTS = {"message": "messages", "echo": "message_echoes", "status": "statuses"}
@@ -24,28 +23,25 @@ class MetaScribe(Scribe):
     people: ClassVar[tuple[Person, ...]] = cast.CAST
     stories: ClassVar[tuple[Story, ...]] = cast.STORIES
     kinds: ClassVar[frozenset[str]] = frozenset(payloads.CONTENT)
+    fates: ClassVar[tuple[tuple[str, ...], ...]] = (("sent", "delivered", "read"),)
 
     def __init__(self, business: Business) -> None:
         self._business = business
 
-    def new_id(self, step: Step, person: Person, chance: random.Random) -> str:
+    def new_id(self, turn: Turn) -> str:
         """Return a fresh wamid."""
-        return payloads.message_id(person, chance, outbound=step.by_team)
+        return payloads.message_id(turn)
 
-    def message(self, turn: Turn) -> Fact:
+    def message(self, turn: Turn, message_id: str) -> Fact:
         """Write a message, of the team as an echo."""
         kind, build = ("echo", payloads.echo) if turn.step.by_team else ("message", payloads.inbound)
-        part = build(self._business, turn)
-        return Fact(turn.person, Item(kind, turn.message_id, part["type"], turn.person.number), part)
+        part = build(self._business, turn, message_id)
+        return Fact(turn.person, Item(kind, message_id, part["type"], turn.person.number), part)
 
-    def fate(self, chance: random.Random) -> tuple[str, ...]:
-        """Let everything be read in the end."""
-        return ("sent", "delivered", "read")
-
-    def status(self, person: Person, message_id: str, state: str, *, at: int) -> Fact:
+    def status(self, progress: Progress) -> Fact:
         """Write a status."""
-        part = payloads.status(person, message_id, state, at=at)
-        return Fact(person, Item("status", message_id, state, person.number), part)
+        item = Item("status", progress.message_id, progress.state, progress.person.number)
+        return Fact(progress.person, item, payloads.status(progress))
 
     def pack(self, facts: Sequence[Fact]) -> list[Post]:
         """Put all into one delivery, neighbours of one kind into one change."""

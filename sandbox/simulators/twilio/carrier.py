@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urldefrag
 
 import requests
 
-from sandbox.simulators.delivery import Carrier, Cause, Failure
+from sandbox.simulators.delivery import Carrier, Cause, Failure, with_query
 from sandbox.simulators.scribe import Post
 from sandbox.simulators.twilio import wire
 
@@ -50,24 +50,22 @@ class TwilioCarrier(Carrier):
 
     def __init__(self, webhook: str, *, configured: str, auth_token: str, pause: float = PAUSE) -> None:
         """Deliver to `webhook` what is signed for `configured`: what the endpoint is called from outside."""
-        self._webhook = webhook
+        super().__init__(urldefrag(webhook).url)
         self._configured, fragment = urldefrag(configured)
         self._overrides = overrides(fragment)
         self._auth_token = auth_token
         self._pause = pause
-        # One instance, one account: the class's own value is only the usual.
-        self.timeout = (self._overrides.connect, self._overrides.read)
-
-    def url(self, post: Post) -> str:
-        """Return the address, with what was added to it for this message."""
-        return _with_query(self._webhook, post)
 
     def headers(self, post: Post) -> Mapping[str, str]:
         """Sign address and parameters; callbacks without the port, for Twilio's products differ in that."""
-        url = _with_query(self._configured, post)
+        url = with_query(self._configured, post)
         parameters = dict(parse_qsl(post.body.decode("ascii"), keep_blank_values=True))
         signed = wire.without_port(url) if post.query else url
         return wire.headers(wire.sign(signed, parameters, self._auth_token), post.token)
+
+    def timeout(self) -> tuple[float, float]:
+        """Wait as long as the overrides say."""
+        return self._overrides.connect, self._overrides.read
 
     def takes(self, answer: requests.Response) -> bool:
         """Count any success, unless it would write to the customer: only TwiML or nothing keeps silent."""
@@ -88,10 +86,6 @@ def _policy_word(failure: Failure) -> str:
     if failure.cause is Cause.ANSWERED:
         return f"{failure.status // 100}xx"
     return {Cause.UNCONNECTED: "ct", Cause.SILENT: "rt"}.get(failure.cause, "")
-
-
-def _with_query(url: str, post: Post) -> str:
-    return f"{url}{'&' if '?' in url else '?'}{post.query}" if post.query else url
 
 
 def _seconds(chosen: Mapping[str, str], name: str, usual: float) -> float:

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sandbox.simulators.scribe import Turn
+from sandbox.simulators.scribe import Progress, Turn
 from sandbox.simulators.stories import Person, somewhere
 
 Parameters = dict[str, str]
@@ -48,11 +48,13 @@ def address(person: Person) -> str:
     return f"whatsapp:+{person.number}" if person.number else f"whatsapp:{person.user_id}"
 
 
-def inbound(sender: Sender, turn: Turn) -> Parameters:
+def inbound(sender: Sender, turn: Turn, message_sid: str) -> Parameters:
     """Return the parameters of a customer's message."""
     said = CONTENT[turn.step.kind](sender, turn)
+    media = _files(f"{sender.media_host}/{API_VERSION}/Accounts/{sender.account_sid}/Messages/{message_sid}", turn)
     return {
-        **_message(sender, turn.message_id),
+        **_message(sender, message_sid),
+        "SmsMessageSid": message_sid,
         "SmsStatus": "received",
         "From": address(turn.person),
         "To": f"whatsapp:{sender.number}",
@@ -61,27 +63,29 @@ def inbound(sender: Sender, turn: Turn) -> Parameters:
         "ReferralNumMedia": "0",
         **_profile(turn.person),
         **said,
+        **media,
         "ChannelMetadata": _metadata(turn.person),
     }
 
 
-def callback(sender: Sender, person: Person, message_id: str, state: str) -> Parameters:
+def callback(sender: Sender, progress: Progress) -> Parameters:
     """Return the parameters of a status callback; the ends are those of the message, so reversed."""
+    state = progress.state
     event = {"EventType": EVENT_TYPES[state]} if state in EVENT_TYPES else {}
     return {
-        **_message(sender, message_id),
+        **_message(sender, progress.message_id),
         "MessageStatus": state,
         "SmsStatus": state,
         "From": f"whatsapp:{sender.number}",
-        "To": address(person),
+        "To": address(progress.person),
         "ChannelPrefix": "whatsapp",
         **event,
         **(UNREACHABLE if state == "undelivered" else {}),
     }
 
 
-def _message(sender: Sender, message_id: str) -> Parameters:
-    ids = dict.fromkeys(("MessageSid", "SmsSid"), message_id)
+def _message(sender: Sender, message_sid: str) -> Parameters:
+    ids = dict.fromkeys(("MessageSid", "SmsSid"), message_sid)
     return {**ids, "AccountSid": sender.account_sid, "ApiVersion": API_VERSION}
 
 
@@ -134,12 +138,18 @@ def _location(_sender: Sender, turn: Turn) -> Parameters:
     return {**pin, **({"Label": turn.step.words, "Address": "Harbour Row"} if turn.step.words else {})}
 
 
-def _files(sender: Sender, turn: Turn) -> Parameters:
+def _captioned(_sender: Sender, turn: Turn) -> Parameters:
     word, media_types = FILES[turn.step.kind]
-    told = {"Body": turn.step.words, "MessageType": word, "NumMedia": str(len(media_types))}
-    place = f"{sender.media_host}/{API_VERSION}/Accounts/{sender.account_sid}/Messages/{turn.message_id}/Media"
+    return {"Body": turn.step.words, "MessageType": word, "NumMedia": str(len(media_types))}
+
+
+def _files(message_url: str, turn: Turn) -> Parameters:
+    """Tell where the files are, if the step brings any."""
+    told: Parameters = {}
+    _, media_types = FILES.get(turn.step.kind, ("", ()))
     for index, media_type in enumerate(media_types):
-        told |= {f"MediaContentType{index}": media_type, f"MediaUrl{index}": f"{place}/{sid('ME', turn.chance)}"}
+        told[f"MediaContentType{index}"] = media_type
+        told[f"MediaUrl{index}"] = f"{message_url}/Media/{sid('ME', turn.chance)}"
     return told
 
 
@@ -150,5 +160,5 @@ CONTENT: Mapping[str, Callable[[Sender, Turn], Parameters]] = {
     "reply": _reply,
     "button": _button,
     "location": _location,
-    **dict.fromkeys(FILES, _files),
+    **dict.fromkeys(FILES, _captioned),
 }

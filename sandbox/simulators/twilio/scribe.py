@@ -3,19 +3,17 @@
 Deliberately nothing of the team's own words: Twilio does not tell them. No shapes: `payloads` has them.
 """
 
-import random
 from collections.abc import Sequence
 from typing import ClassVar
 
 from sandbox.simulators.ledger import Item
-from sandbox.simulators.scribe import Fact, Post, Scribe, Turn
-from sandbox.simulators.stories import Person, Step, Story
+from sandbox.simulators.scribe import Fact, Post, Progress, Scribe, Turn
+from sandbox.simulators.stories import Person, Story
 from sandbox.simulators.twilio import cast, payloads, wire
 from sandbox.simulators.twilio.payloads import Sender
 
-#: What becomes of the team's messages; the last happens to one in six.
+#: What becomes of the team's messages: most are read, one in six does not arrive.
 READ, UNREACHABLE = ("queued", "sent", "delivered", "read"), ("queued", "sent", "undelivered")
-UNREACHABLE_CHANCE = 1 / 6
 
 
 class TwilioScribe(Scribe):
@@ -25,29 +23,26 @@ class TwilioScribe(Scribe):
     stories: ClassVar[tuple[Story, ...]] = cast.STORIES
     talk: ClassVar[Story] = cast.TALK
     kinds: ClassVar[frozenset[str]] = frozenset(payloads.CONTENT)
+    fates: ClassVar[tuple[tuple[str, ...], ...]] = (*(READ,) * 5, UNREACHABLE)
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
 
-    def new_id(self, step: Step, person: Person, chance: random.Random) -> str:
+    def new_id(self, turn: Turn) -> str:
         """Return a fresh SID; messages with files have a kind of their own."""
-        return payloads.sid("MM" if step.kind in payloads.FILES else "SM", chance)
+        return payloads.sid("MM" if turn.step.kind in payloads.FILES else "SM", turn.chance)
 
-    def message(self, turn: Turn) -> Fact | None:
+    def message(self, turn: Turn, message_id: str) -> Fact | None:
         """Write a customer's message."""
         if turn.step.by_team:
             return None
-        part = payloads.inbound(self._sender, turn)
-        return Fact(turn.person, Item("message", turn.message_id, part["MessageType"], part["From"]), part)
+        part = payloads.inbound(self._sender, turn, message_id)
+        return Fact(turn.person, Item("message", message_id, part["MessageType"], part["From"]), part)
 
-    def fate(self, chance: random.Random) -> tuple[str, ...]:
-        """Let most be read and some not arrive."""
-        return UNREACHABLE if chance.random() < UNREACHABLE_CHANCE else READ
-
-    def status(self, person: Person, message_id: str, state: str, *, at: int) -> Fact:
+    def status(self, progress: Progress) -> Fact:
         """Write a callback; Twilio tells no time."""
-        part = payloads.callback(self._sender, person, message_id, state)
-        return Fact(person, Item("status", message_id, state, part["To"]), part)
+        part = payloads.callback(self._sender, progress)
+        return Fact(progress.person, Item("status", progress.message_id, progress.state, part["To"]), part)
 
     def pack(self, facts: Sequence[Fact]) -> list[Post]:
         """Deliver each on its own."""
