@@ -13,7 +13,7 @@ from typing import Final
 
 from benchmarks.contenders import HELLO, HOOKLINE, ORDINARY, Contender, all_contenders
 from benchmarks.figures import Promise, Spread, judge, machine, publish, ratio, spread, table
-from benchmarks.load import Load, LoadError, generators, load
+from benchmarks.load import ExhaustedError, Load, generators, load
 from benchmarks.options import parser
 from benchmarks.signing import write_requests
 from benchmarks.stage import Stage, open_stage
@@ -105,13 +105,13 @@ class Rounds:
         self._contenders = list(contenders)
         self._chosen = chosen
         self._requests = Path()
+        self._signed = 0
 
     def prepare(self) -> None:
         """Warm everybody up, then sign as many different webhooks as the fastest can take in one run."""
-        self._requests = self._signed("warm-up", WARM_UP_REQUESTS)
+        self._sign(WARM_UP_REQUESTS / ROOM)
         fastest = max(self._warm_up(contender) for contender in self._contenders)
-        needed = fastest * self._chosen.seconds * ROOM
-        self._requests = self._signed("requests", int(needed) + max(self._chosen.connections))
+        self._sign(fastest * self._chosen.seconds)
 
     def run(self) -> None:
         """Run all rounds; who goes first changes from round to round."""
@@ -119,23 +119,31 @@ class Rounds:
             first = number % len(self._contenders)
             for connections in self._chosen.connections:
                 for contender in self._contenders[first:] + self._contenders[:first]:
-                    run = self._measure(contender, connections, self._chosen.seconds)
+                    run = self._measured(contender, connections)
                     self.found.setdefault((contender.name, connections), []).append(run)
                     self._tell(number, contender, run)
 
     def _warm_up(self, contender: Contender) -> float:
         try:
             return self._measure(contender, self._chosen.connections[0], WARM_UP_S).load.rate
-        except LoadError:
+        except ExhaustedError:
             return 2 * WARM_UP_REQUESTS / WARM_UP_S
 
-    def _signed(self, name: str, count: int) -> Path:
-        traffic = Traffic(events=count)
-        path = self._stage.directory / name
+    def _sign(self, count: float) -> None:
+        """Sign so many different webhooks, and some more."""
+        traffic = Traffic(events=int(count * ROOM))
         for _ in traffic.before():
             pass
-        write_requests(path, traffic.mixed(), self._stage.webhook_secret)
-        return path
+        self._requests = self._stage.directory / "requests"
+        self._signed = write_requests(self._requests, traffic.mixed(), self._stage.webhook_secret)
+
+    def _measured(self, contender: Contender, connections: int) -> Run:
+        """Measure one run; if it took all there was, sign more and begin it again."""
+        while True:
+            try:
+                return self._measure(contender, connections, self._chosen.seconds)
+            except ExhaustedError:
+                self._sign(self._signed)
 
     def _measure(self, contender: Contender, connections: int, window: float) -> Run:
         """Load one contender, and check that what it acknowledged is what is stored."""

@@ -23,6 +23,10 @@ class LoadError(Exception):
     """The load could not be made as planned, so its figures mean nothing."""
 
 
+class ExhaustedError(LoadError):
+    """There were fewer requests than the receiver could take in the window."""
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """What a load generator saw in one window."""
@@ -66,7 +70,8 @@ def load(port: int, requests: Path, *, connections: int, window: float, by: str,
     """Send requests for a window of time, then wait up to `drain` seconds for the last answers.
 
     Raises:
-        LoadError: the file held too few requests, or the generator failed.
+        ExhaustedError: the file held too few requests.
+        LoadError: the generator failed.
     """
     before = _children_cpu()
     words = _COMMANDS[by](port, requests, connections=connections, window=window, drain=drain)
@@ -75,7 +80,7 @@ def load(port: int, requests: Path, *, connections: int, window: float, by: str,
         raise LoadError(f"the load generator failed: {ended.stderr.strip() or ended.stdout.strip()}")
     seen = json.loads(ended.stdout.strip().splitlines()[-1])
     if seen.pop("exhausted"):
-        raise LoadError(f"{requests.name} held too few requests for {window} s")
+        raise ExhaustedError(f"{requests.name} held too few requests for {window} s")
     del seen["idle"]
     return Load(connections=connections, window=window, cpu=_children_cpu() - before, **seen)
 

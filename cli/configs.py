@@ -77,7 +77,7 @@ def configs() -> None:
 
 
 @configs.command("add")
-@click.option("--provider", required=True, callback=_provider, help="meta-whatsapp, twilio, chatapi, …")
+@click.option("--provider", required=True, callback=_provider, help=f"One of {', '.join(registry.by_names())}.")
 @click.option("--name", help="What the team calls it.")
 @_form_options()
 @json_option

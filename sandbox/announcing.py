@@ -11,6 +11,8 @@ from datetime import timedelta
 
 import requests
 
+from providers import registry
+
 #: Time all processes together get until each says that it is ready.
 PATIENCE = timedelta(seconds=90)
 #: Seconds between two questions, and the most one answer may take.
@@ -36,7 +38,7 @@ class Greeting:
         return (
             "\nHookline is up.\n\n"
             f"  API and docs   {self.url}/docs\n"
-            f"  Webhooks       {self.url}/api/whatsapp/webhooks/<meta|twilio|chatapi>\n"
+            f"  Webhooks       {self.url}/api/whatsapp/webhooks/<{'|'.join(registry.by_slugs())}>\n"
             f"  Login token    {self.token}\n"
             f"  Data           {self.data}\n\n"
             f"{filling}\n\n"

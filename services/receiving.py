@@ -29,6 +29,8 @@ from services.reading import Reader, Row, closing, gave_up
 BATCH_ROWS: Final = 200
 #: Parts of one transaction, at most: a delivery may hold a thousand.
 BATCH_PARTS: Final = 1_000
+#: Rows applied together, by how often they were claimed; from the third time on each is alone.
+TOGETHER: Final = {1: BATCH_ROWS, 2: 20}
 #: Claims after which a row that never came to an end is set aside (it may be crashing its workers).
 MAX_ATTEMPTS: Final = 5
 
@@ -82,16 +84,17 @@ class Receiving:
         now = self._clock.now()
         claimed = self._events.claim(ids, now=now, until=now + self._lease) if ids else []
         self._reader.refresh_for(claimed)
-        fresh = [self._reader.read(event) for event in claimed if event.attempts <= 1]
-        for batch in _batches(fresh):
-            self._apply_batch(batch)
-        for event in claimed:
-            if event.attempts > 1:
-                self._apply_batch([self._read_again(event)])
+        renewed = now
+        for chunk, rest in _chunks(claimed):
+            if self._clock.now() - renewed > self._lease / 3:
+                renewed = self._clock.now()
+                self._events.renew([*chunk, *rest], until=renewed + self._lease)
+            for batch in _batches([self._read(event) for event in chunk]):
+                self._apply_batch(batch)
         return len(claimed)
 
-    def _read_again(self, event: WebhookEvent) -> Row:
-        """Read a row that an earlier claim did not end: it is applied alone, and not for ever."""
+    def _read(self, event: WebhookEvent) -> Row:
+        """Read a row, unless earlier claims did not end it: it may be crashing its workers, and is set aside."""
         if event.attempts <= MAX_ATTEMPTS:
             return self._reader.read(event)
         POISON.labels(event.provider).inc()
@@ -171,6 +174,19 @@ class Receiving:
             self._reconciling.after(arrived(facts), parked)
         except Exception as error:  # noqa: BLE001  nothing may be applied a second time because of what comes after
             _log.warning("settling_left_to_sweep", error=type(error).__name__, exc_info=True)
+
+
+def _chunks(claimed: Sequence[WebhookEvent]) -> Iterator[tuple[Sequence[WebhookEvent], Sequence[WebhookEvent]]]:
+    """Cut claimed rows into what is applied together, each with what is left then.
+
+    The more often a row was claimed in vain the fewer neighbours it has, until one that crashes its workers is alone.
+    """
+    left = sorted(claimed, key=lambda event: (event.attempts, event.id))
+    while left:
+        size = TOGETHER.get(left[0].attempts, 1)
+        chunk = [event for event in left[:size] if event.attempts == left[0].attempts]
+        left = left[len(chunk) :]
+        yield chunk, left
 
 
 def _batches(rows: Sequence[Row]) -> Iterator[list[Row]]:

@@ -33,10 +33,10 @@ class Sweeping:
         """Hand back what a dead worker held, and ring for everything that waits too long."""
         now = self._clock.now()
         returned = self._events.hand_back_expired(now=now)
+        SWEPT.labels("lease_expired").inc(returned)
         waiting = self._events.stranded(now=now, after=self._after)
         for start in range(0, len(waiting), RING_SIZE):
             self._ring(waiting[start : start + RING_SIZE])
-        SWEPT.labels("lease_expired").inc(returned)
         SWEPT.labels("not_rung").inc(len(waiting))
         if waiting:
             _log.info("stranded_events_rung", count=len(waiting), leases_expired=returned)

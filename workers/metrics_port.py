@@ -8,9 +8,13 @@ import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
 
 from runtime.logs import logger
 from runtime.metrics import CONTENT_TYPE, render
+
+#: How often (s) the server looks whether it was told to close.
+LOOK_EVERY_S: Final = 0.1
 
 _log = logger(__name__)
 
@@ -38,12 +42,14 @@ def serve_metrics(bind: str, problem: Callable[[], str | None] = lambda: None) -
             raise
         _log.warning("metrics_port_taken", bind=bind)
         return MetricsPort(None)
-    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(LOOK_EVERY_S,), name="metrics", daemon=True).start()
     return MetricsPort(server)
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    #: Connections that may wait to be accepted; the base class allows 5.
+    request_queue_size = 64
 
     def __init__(self, address: tuple[str, int], problem: Callable[[], str | None]) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET

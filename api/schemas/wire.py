@@ -22,7 +22,16 @@ from models.webhook_event import WebhookEvent
 #: Entity -> fields, by their Python names, that are nobody's business outside.
 HIDDEN: Final[Mapping[type, frozenset[str]]] = {
     Chat: frozenset(
-        {"is_deleted", "deleted_at", "deleted_by", "last_turn_at", "seen_at", "response_count", "response_seconds"}
+        {
+            "is_deleted",
+            "deleted_at",
+            "deleted_by",
+            "last_turn_at",
+            "seen_at",
+            "merged_into",
+            "response_count",
+            "response_seconds",
+        }
     ),
     Message: frozenset(
         {
@@ -34,6 +43,7 @@ HIDDEN: Final[Mapping[type, frozenset[str]]] = {
             "idempotency_key",
             "client_ref",
             "reaction_times",
+            "merged_from",
             "edit_key",
         }
     ),

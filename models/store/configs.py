@@ -6,14 +6,17 @@ Deliberately no keys here: `services.connecting` seals, `providers.accounts` ope
 from collections.abc import Mapping
 from typing import Any, Final
 
+import pymongo
+
 from models.store.codec import from_document, to_changes, to_document
 from models.store.collections import Store
 from models.whatsapp_config import WhatsAppConfig
 from runtime.clock import Clock
 from runtime.errors import Conflict, NotFound
 
-#: How long (ms) a reading of the accounts may take: the receiver waits for it when it starts.
-READ_LIMIT_MS: Final = 2_000
+#: How long (s) a reading of the accounts may take, finding a server included: the receiver waits for it when it
+#: starts, and so does a webhook of somebody it does not know.
+READ_LIMIT_S: Final = 2.0
 
 
 class Configs:
@@ -24,7 +27,8 @@ class Configs:
 
     def live(self) -> list[WhatsAppConfig]:
         """All active accounts."""
-        rows = self._configs.find({"isActive": True, "isDeleted": False}).max_time_ms(READ_LIMIT_MS)
+        with pymongo.timeout(READ_LIMIT_S):
+            rows = list(self._configs.find({"isActive": True, "isDeleted": False}))
         return [from_document(WhatsAppConfig, row) for row in rows]
 
     def all(self) -> list[WhatsAppConfig]:

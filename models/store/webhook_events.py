@@ -61,6 +61,11 @@ class WebhookEvents:
         rows = self._events.find({"id": {"$in": list(ids)}, "claim": token})
         return sorted((from_document(WebhookEvent, row) for row in rows), key=lambda event: event.id)
 
+    def renew(self, claimed: Sequence[WebhookEvent], *, until: datetime) -> None:
+        """Hold on to claimed rows; those that another worker took over meanwhile stay with it."""
+        held = {"id": {"$in": [event.id for event in claimed]}, "claim": {"$in": [event.claim for event in claimed]}}
+        self._events.update_many(held, {"$set": {"leaseUntil": until}})
+
     def waiting(self, *, now: datetime, limit: int) -> list[str]:
         """Ids of rows that wait, oldest first."""
         query = {"status": EventStatus.PENDING, "nextAttemptAt": {"$lte": now}}

@@ -15,13 +15,12 @@ from enum import Enum
 import requests
 from urllib3.exceptions import NewConnectionError
 
+from sandbox.simulators.endpoint import PATIENCE
 from sandbox.simulators.ledger import Ledger
 from sandbox.simulators.scribe import Post
 
 #: Deliveries under way at once.
 THREADS = 4
-#: Seconds an answer may take where the vendor does not say.
-PATIENCE = 10.0
 
 
 class Cause(Enum):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from sandbox.simulators.conversation import Conversation
 from sandbox.simulators.delivery import Carrier, Delivery
+from sandbox.simulators.endpoint import until_there
 from sandbox.simulators.ledger import Ledger
 from sandbox.simulators.scribe import Scribe
 from sandbox.simulators.server import VendorServer
@@ -33,8 +34,9 @@ class Vendor:
     carrier: Carrier
     #: What its API answers to what is not played yet.
     refusal: object
-    #: What comes before the first delivery; it returns False when told to stop meanwhile.
-    prepare: Callable[[threading.Event], bool] = lambda _stop: True
+    #: What comes before the first delivery, in place of waiting until the endpoint is there; it returns False when
+    #: told to stop meanwhile.
+    prepare: Callable[[threading.Event], bool] | None = None
 
 
 def options(vendor: str, *own: str) -> argparse.ArgumentParser:
@@ -55,12 +57,9 @@ def play(vendor: Vendor, chosen: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     ledger = Ledger()
     VendorServer(chosen.port, ledger, refusal=vendor.refusal).start()
-    if not vendor.prepare(stop):
-        return 0
-    delivery = Delivery(vendor.carrier, ledger=ledger, stop=stop)
-    delivery.start()
-    say(f"delivering to {chosen.webhook}")
-    _talk(Conversation(vendor.scribe, seed=chosen.seed), delivery, stop)
+    prepare = vendor.prepare or (lambda stop: until_there(chosen.webhook, stop))
+    if prepare(stop):
+        _talk(vendor, chosen, ledger, stop)
     return 0
 
 
@@ -70,7 +69,11 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _talk(conversation: Conversation, delivery: Delivery, stop: threading.Event) -> None:
+def _talk(vendor: Vendor, chosen: argparse.Namespace, ledger: Ledger, stop: threading.Event) -> None:
+    delivery = Delivery(vendor.carrier, ledger=ledger, stop=stop)
+    delivery.start()
+    say(f"delivering to {chosen.webhook}")
+    conversation = Conversation(vendor.scribe, seed=chosen.seed)
     posts = 0
     while not stop.is_set():
         if delivery.backlog() < BACKLOG:

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.contenders import Contender
 from benchmarks.ingest import LedgerError, check_ledger
-from benchmarks.load import Load, LoadError, generators, load
+from benchmarks.load import ExhaustedError, Load, LoadError, generators, load
 from benchmarks.selecting import whole_answer
 from benchmarks.signing import write_requests
 
@@ -82,7 +82,7 @@ def test_every_request_is_sent_once_and_every_answer_counted(server: Server, by:
 
 def test_too_few_requests_spoil_the_run(server: Server, by: str, tmp_path: Path) -> None:
     write_requests(tmp_path / "requests", bodies(20), "secret")
-    with pytest.raises(LoadError, match="too few"):
+    with pytest.raises(ExhaustedError, match="too few"):
         load(server.server_address[1], tmp_path / "requests", connections=2, window=0.5, by=by, drain=1)
 
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tests.support.street import Street, settings_on, street
 @pytest.fixture(scope="module")
 def module_street(mongo_uri: str, redis_uri: str, mongo_client: "MongoClient[dict[str, Any]]") -> Iterator[Street]:
     name = f"test_{uuid.uuid4().hex[:12]}"
-    with street(settings_on(mongo_uri, redis_uri, name)) as opened:
+    with street(settings_on(mongo_uri, redis_uri, name, accounts_ttl=timedelta(seconds=0.5))) as opened:
         yield opened
     mongo_client.drop_database(name)
 

@@ -171,18 +171,18 @@ def test_a_new_account_is_known_at_once_however_often_they_come(receiver: Street
     assert answers == [200] * 8
 
 
-def _rotated(receiver: Street, *, new: str) -> tuple[Any, str]:
-    old = "0e" * 16
-    config = add_meta_account(receiver.services, number_id="611111111111111", secret=old, business_id="611")
+def _rotated(receiver: Street, number_id: str) -> tuple[str, str, str]:
+    """An account whose secret was just exchanged: its id, the old secret and the new one."""
+    old, new = f"{number_id}a" * 2, f"{number_id}b" * 2
+    config = add_meta_account(receiver.services, number_id=number_id, secret=old, business_id=number_id[:3])
     provider = registry.by_slug("meta")
     assert provider is not None
     receiver.services.connecting.rotate(config.id, provider, {"webhookSecret": new})
-    return config, old
+    return config.id, old, new
 
 
 def test_during_a_rotation_both_secrets_are_good(receiver: Street) -> None:
-    new = "1e" * 16
-    _, old = _rotated(receiver, new=new)
+    _, old, new = _rotated(receiver, "611111111111111")
 
     answers = [
         receiver.post(meta.envelope(meta.text(secret), number_id="611111111111111"), secret=secret).status_code
@@ -193,16 +193,13 @@ def test_during_a_rotation_both_secrets_are_good(receiver: Street) -> None:
 
 
 def test_after_its_overlap_the_old_secret_is_refused(receiver: Street) -> None:
-    new = "2e" * 16
-    config, old = _rotated(receiver, new=new)
-    stored = receiver.services.store.whatsappconfigs.find_one({"id": config.id})
-    assert stored is not None
-    (exchanged,) = stored["oldSecrets"]
-    soon = receiver.services.clock.now() - timedelta(seconds=1)
-    receiver.services.store.whatsappconfigs.update_one(
-        {"id": config.id}, {"$set": {"oldSecrets": [{**exchanged, "until": soon}]}}
-    )
-    body = meta.envelope(meta.text("late"), number_id="611111111111111")
+    config_id, old, new = _rotated(receiver, "633333333333333")
+    body = meta.envelope(meta.text("late"), number_id="633333333333333")
+    assert receiver.post(body, secret=old).status_code == 200
+
+    past = receiver.services.clock.now() - timedelta(seconds=1)
+    ended = {"$set": {"oldSecrets.0.until": past}}
+    assert receiver.services.store.whatsappconfigs.update_one({"id": config_id}, ended).modified_count == 1
 
     # The receiver may still hold the accounts of a moment ago; within their short life it notices.
     until(lambda: receiver.post(body, secret=old).status_code == 401, seconds=10, what="the old secret to end")

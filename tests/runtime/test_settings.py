@@ -1,6 +1,7 @@
 """Settings: what is read from where, and how a wrong value is told."""
 
 import dataclasses
+import fcntl
 import json
 import os
 import re
@@ -233,12 +234,14 @@ def test_keys_open_what_the_newest_seals(environment: Callable[..., None]) -> No
 def test_a_running_system_is_used_in_place_of_the_environment(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps({"environment": {"MONGODB_DATABASE": "of_run", "LEASE_SECONDS": 9}}))
     before = dict(os.environ)
-    try:
-        use_running(tmp_path)
-        settings = load_settings()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    with (tmp_path / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            use_running(tmp_path)
+            settings = load_settings()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
     assert (settings.mongodb_database, settings.lease) == ("of_run", timedelta(seconds=9))
 

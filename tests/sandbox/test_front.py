@@ -6,8 +6,10 @@ import re
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,17 @@ from typing import Any
 import pytest
 import requests
 
+from runtime.settings import Settings
 from sandbox.engines.binaries import wheel_binary
 from sandbox.engines.ports import free_port, is_listening
 from sandbox.front import CADDYFILE, PROGRAM, WHEEL, Front
+from tests.support import meta_webhooks as meta
+from tests.support import system as whole
 from tests.support.waiting import until
 
 WEBHOOKS = "/api/whatsapp/webhooks"
+#: Senders of slow bodies; the receiver has 64 threads. Good requests in each half of the test.
+SLOW_SENDERS, GOOD_REQUESTS = 200, 15
 
 
 class Upstream(ThreadingHTTPServer):
@@ -210,6 +217,54 @@ def test_a_process_that_dies_in_mid_answer_is_logged_without_secrets(
             )
         until(lambda: "aborting" in log.read_text(), seconds=10, what="the log of the failure")
     assert "canary" not in log.read_text()
+
+
+@pytest.mark.timeout(60)
+def test_slow_senders_never_occupy_the_receivers_threads(closed_door: Front, tmp_path: Path) -> None:
+    """Three times as many senders as the receiver has threads, each with a body that trickles in."""
+    words = meta.envelope(meta.text("slow but sure", message_id="wamid.SLOW"))
+    with whole.running(tmp_path / "system") as system:
+        receiver = int(system.start_receiver().rpartition(":")[2])
+        front = replace(closed_door, ingest_port=receiver)
+        with running(front), ExitStack() as stack:
+            senders = [stack.enter_context(slow_sender(front.port, words)) for _ in range(SLOW_SENDERS)]
+            took = [seconds_to_post(front.port, number) for number in range(GOOD_REQUESTS)]
+            for sender in senders:
+                sender.sendall(words[1:2])
+            took += [seconds_to_post(front.port, GOOD_REQUESTS + number) for number in range(GOOD_REQUESTS)]
+            assert max(took) < 1, sorted(took)[-5:]
+            senders[0].sendall(words[2:])
+            assert senders[0].recv(100).startswith(b"HTTP/1.1 200")
+        stored = system.store.webhookevents
+        assert stored.count_documents({}) == 2 * GOOD_REQUESTS + 1
+        assert stored.count_documents({"rawBody": words}) == 1
+
+
+def slow_sender(port: int, body: bytes) -> socket.socket:
+    """Announce a whole webhook and send its first byte."""
+    lines = [f"{name}: {value}" for name, value in meta.headers(body).items()]
+    head = [f"POST {WEBHOOKS}/meta HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *lines, "", ""]
+    sender = socket.create_connection(("127.0.0.1", port), timeout=10)
+    sender.sendall("\r\n".join(head).encode() + body[:1])
+    return sender
+
+
+def seconds_to_post(port: int, number: int) -> float:
+    body = meta.envelope(meta.text("swift", message_id=f"wamid.SWIFT{number}"))
+    began = time.monotonic()
+    answer = requests.post(f"http://127.0.0.1:{port}{WEBHOOKS}/meta", data=body, headers=meta.headers(body), timeout=10)
+    assert answer.status_code == 200
+    return time.monotonic() - began
+
+
+def test_only_webhooks_are_gathered_and_only_so_far_as_the_receiver_takes_them(closed_door: Front) -> None:
+    configuration = adapted(closed_door.environment())
+    buffered = re.findall(r'"request_buffers": (\d+)[^}]*?\}[^}]*?"dial": "([^"]+)"', configuration)
+    assert buffered == [("5000000", f"127.0.0.1:{closed_door.ingest_port}")]
+    assert configuration.count("request_buffers") == 1
+    largest = {one.name: one.default for one in fields(Settings)}["max_body_bytes"]
+    assert isinstance(largest, int)
+    assert int(buffered[0][0]) > largest
 
 
 def test_slow_headers_have_a_deadline(closed_door: Front) -> None:

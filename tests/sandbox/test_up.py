@@ -20,23 +20,34 @@ import pytest
 import requests
 from cryptography.fernet import Fernet
 
+from runtime.errors import SettingsError
 from runtime.settings import use_running
 from sandbox import layout
 from sandbox.announcing import Announcer, Greeting
-from sandbox.datadir import AlreadyRunningError, DataDir, KeysDamagedError, new_keys
+from sandbox.datadir import AlreadyRunningError, DataDir, Keys, KeysDamagedError, new_keys
 from sandbox.engines.pidfile import command_line
 from sandbox.engines.ports import free_port, free_ports, remembered_port
-from sandbox.processes import PROCFILE, procfile_commands
+from sandbox.processes import KILL_WAIT, PROCFILE, Process, procfile_commands
+from sandbox.vendors import VENDORS
+from tests.sandbox.leftovers import belonging
 from tests.support.waiting import until
+from workers.process import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 
 #: A process that answers on whatever port it is told, says which settings it sees, and can be told to misbehave.
 STAND_IN = """
-import http.server, json, os, sys
+import http.server, json, os, signal, sys, time
 behaviour = sys.argv[1]
 if behaviour == "falls":
     sys.exit("cannot go on")
+if behaviour == "slow":
+    # Longer than honcho would wait by itself.
+    def finish(*_):
+        time.sleep(6)
+        print("worker finished its work", flush=True)
+        os._exit(0)
+    signal.signal(signal.SIGTERM, finish)
 bind = next(os.environ[n] for n in ("INGEST_BIND", "API_BIND", "METRICS_BIND") if n in os.environ)
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -72,7 +83,7 @@ except HooklineError as error:
 class Up:
     """One `hookline up` in a process of its own."""
 
-    def __init__(self, data: Path, *, port: int | None = None, falling: str = "") -> None:
+    def __init__(self, data: Path, *, port: int | None = None, falling: str = "", slow: str = "") -> None:
         self.data = data
         self.port = port or free_port()
         data.parent.mkdir(exist_ok=True)
@@ -80,7 +91,7 @@ class Up:
         stand_in.write_text(STAND_IN)
         procfile = data.parent / f"Procfile-{self.port}"
         names = ("ingest", "api", "worker", "clock")
-        behaviour = {name: "falls" if name == falling else "serves" for name in names}
+        behaviour = dict.fromkeys(names, "serves") | {falling: "falls", slow: "slow"}
         lines = [f"{name}: {sys.executable} {stand_in} {behaviour[name]}" for name in names]
         procfile.write_text("\n".join(lines))
         self.log = data.parent / f"up-{self.port}.log"
@@ -114,21 +125,6 @@ class Up:
     def own(self) -> list[int]:
         """Return every live process that belongs to this run."""
         return belonging(self.data)
-
-
-def belonging(data: Path) -> list[int]:
-    """Return every live process whose arguments or environment name the directory."""
-    mark = str(data).encode()
-    return [int(entry.name) for entry in Path("/proc").iterdir() if _mentions(entry, mark)]
-
-
-def _mentions(entry: Path, mark: bytes) -> bool:
-    if not entry.name.isdigit() or int(entry.name) == os.getpid():
-        return False
-    try:
-        return mark in (entry / "cmdline").read_bytes() or mark in (entry / "environ").read_bytes()
-    except OSError:
-        return False
 
 
 @pytest.fixture
@@ -179,6 +175,21 @@ def test_damaged_keys_stop_the_start_instead_of_being_replaced(tmp_path: Path) -
             assert (tmp_path / "data" / "keys.json").read_text() == damaged
 
 
+def test_keys_that_are_new_since_the_first_start_are_drawn_once(tmp_path: Path) -> None:
+    directory = DataDir(tmp_path / "data")
+    with directory.lock():
+        directory.keys()
+        path = tmp_path / "data" / "keys.json"
+        former = json.loads(path.read_text())
+        added = {name for name in former if name.startswith(("demo_twilio", "demo_chatapi"))}
+        path.write_text(json.dumps({name: value for name, value in former.items() if name not in added}))
+        keys = directory.keys()
+        assert (keys.encryption_keys, keys.demo_app_secret) == (former["encryption_keys"], former["demo_app_secret"])
+        assert keys.demo_twilio_auth_token
+        assert directory.keys() == keys
+        assert mode(path) == 0o600
+
+
 def test_a_login_token_is_made_once_per_database(tmp_path: Path) -> None:
     directory = DataDir(tmp_path / "data")
     with directory.lock():
@@ -224,6 +235,23 @@ def test_the_note_of_a_killed_owner_is_removed_by_the_next(tmp_path: Path) -> No
         assert not (tmp_path / "data" / "run.json").exists()
 
 
+def test_the_note_of_a_killed_owner_leads_nobody_to_dead_engines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONGODB_URI", "mongodb://elsewhere")
+    directory = DataDir(tmp_path / "data")
+    with directory.lock(), directory.announced(environment={"MONGODB_URI": "mongodb://dead"}, url="http://x"):
+        left = (tmp_path / "data" / "run.json").read_text()
+    (tmp_path / "data" / "run.json").write_text(left)
+    with pytest.raises(SettingsError, match=r"no `hookline up --data .*data` is running; the last one was killed"):
+        use_running(tmp_path / "data")
+    assert os.environ["MONGODB_URI"] == "mongodb://elsewhere"
+    # Asking takes nothing from whoever starts next, nor from who runs.
+    with directory.lock():
+        (tmp_path / "data" / "run.json").write_text(left)
+        use_running(tmp_path / "data")
+
+
 # --- who runs --------------------------------------------------------------------------------------------------
 
 
@@ -251,19 +279,35 @@ def test_every_process_gets_a_port_of_its_own() -> None:
     assert all(p.environment["LOG_LEVEL"] == "INFO" for p in processes)
 
 
-def test_the_simulator_sees_its_own_secrets_and_none_of_ours() -> None:
+def simulators(environment: dict[str, str], **former: int) -> tuple[Keys, dict[str, Process]]:
     keys = replace(new_keys(), login_tokens={"x": "canary-token"})
-    secrets = {"PATH": "/bin", "ENCRYPTION_KEYS": keys.encryption_keys, "MONGODB_URI": "mongodb://canary"}
-    ports = layout.choose_ports(8000, meta=4711)
-    simulator = layout.meta_simulator(ports, keys, config_id="cfg_1", environment=secrets)
-    seen = json.dumps(dict(simulator.environment)) + simulator.command
-    for secret in (keys.encryption_keys, "canary", keys.demo_access_token):
-        assert secret not in seen
-    assert keys.demo_app_secret not in simulator.command
-    assert simulator.environment["META_APP_SECRET"] == keys.demo_app_secret
-    assert "http://127.0.0.1:8000/api/whatsapp/webhooks/meta/cfg_1" in simulator.command
-    assert simulator.ready_url == "http://127.0.0.1:4711/ledger"
-    assert keys.demo_app_secret not in repr(simulator)
+    ports = layout.choose_ports(8000, former=former)
+    ids = {vendor.slug: f"cfg_{vendor.slug}" for vendor in VENDORS}
+    told = {"PUBLIC_URL": "https://hooks.example", **environment, "ENCRYPTION_KEYS": keys.encryption_keys}
+    made = layout.simulators(ports, keys, config_ids=ids, environment=told)
+    return keys, {process.name: process for process in made}
+
+
+def test_a_simulator_sees_its_own_secrets_and_none_of_ours_or_of_the_others() -> None:
+    keys, made = simulators({"PATH": "/bin", "MONGODB_URI": "mongodb://canary"})
+    assert set(made) == {"meta", "twilio", "chatapi"}
+    every = {secret.of(keys): vendor.slug for vendor in VENDORS for secret in vendor.secrets}
+    known = {secret.of(keys) for vendor in VENDORS for secret in vendor.secrets if secret.variable}
+    assert len(every) == 6
+    for name, process in made.items():
+        seen = json.dumps(dict(process.environment))
+        assert not [word for word in (keys.encryption_keys, "canary") if word in seen + process.command]
+        assert {secret for secret in every if secret in seen} == {one for one in known if every[one] == name}
+        assert not [secret for secret in every if secret in process.command + repr(process)]
+
+
+def test_simulators_deliver_through_the_front_door_from_their_former_ports() -> None:
+    _, made = simulators({}, meta=4711, chatapi=4712)
+    for name, process in made.items():
+        assert f"--webhook http://127.0.0.1:8000/api/whatsapp/webhooks/{name}/cfg_{name}" in process.command
+    assert made["meta"].ready_url == "http://127.0.0.1:4711/ledger"
+    assert made["chatapi"].ready_url == "http://127.0.0.1:4712/ledger"
+    assert "https://hooks.example/api/whatsapp/webhooks/twilio/cfg_twilio#rc=3&rp=all" in made["twilio"].command
 
 
 def test_a_remembered_port_counts_only_while_it_is_free(tmp_path: Path) -> None:
@@ -385,6 +429,15 @@ def test_a_process_that_dies_later_ends_the_run_with_its_name(started: Up) -> No
     assert started.process.wait(60) == 1
     assert "hookline: api ended with exit code 7" in started.said()
     assert started.own() == []
+
+
+def test_a_process_may_take_its_time_to_finish_its_work(data: Path) -> None:
+    assert KILL_WAIT > PATIENCE_S
+    up = Up(data, slow="worker")
+    up.wait_ready()
+    assert up.end() == 0
+    assert "worker finished its work" in up.said()
+    assert "SIGKILL" not in up.said()
 
 
 def test_nothing_outlives_a_command_killed_with_9(data: Path) -> None:

@@ -216,6 +216,41 @@ def test_a_worker_that_was_overtaken_cannot_write(wired: Wired) -> None:
     assert chat(wired)["unreadCount"] == 1
 
 
+def test_rows_claimed_in_vain_are_applied_with_fewer_neighbours_each_time(wired: Wired) -> None:
+    ids = [wired.store_webhook(meta.envelope(meta.text())) for _ in range(45)]
+    sizes: list[list[int]] = []
+    for _ in range(3):
+        applied: list[int] = []
+        wired.receiving._apply_batch = lambda batch, seen=applied: seen.append(len(batch))  # type: ignore[method-assign]
+        wired.receiving.receive(ids)
+        sizes.append(applied)
+        wired.clock_hand.move(wired.settings.lease * 2)
+        wired.events.hand_back_expired(now=wired.clock.now())
+
+    assert sizes == [[45], [20, 20, 5], [1] * 45]
+
+
+def test_a_slow_worker_keeps_its_rows(wired: Wired) -> None:
+    ids = [wired.store_webhook(meta.envelope(meta.text())) for _ in range(3)]
+    now = wired.clock.now()
+    for _ in range(2):
+        wired.events.claim(ids, now=now, until=now)
+        wired.events.hand_back_expired(now=now)
+    apply_batch = wired.receiving._apply_batch
+
+    def slowly(batch: Any) -> None:
+        """Each takes most of a lease, while the sweep looks for what was left behind."""
+        apply_batch(batch)
+        wired.clock_hand.move(wired.settings.lease * 0.6)
+        assert wired.events.hand_back_expired(now=wired.clock.now()) == 0
+
+    wired.receiving._apply_batch = slowly  # type: ignore[method-assign]
+    wired.receiving.receive(ids)
+
+    assert [wired.events.get(event_id).attempts for event_id in ids] == [3, 3, 3]
+    assert wired.outcomes(ids) == ["applied"] * 3
+
+
 def test_a_row_that_never_comes_to_an_end_is_set_aside(wired: Wired) -> None:
     event_id = wired.store_webhook(meta.envelope(meta.text()))
     for _ in range(MAX_ATTEMPTS):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sandbox.simulators.meta.carrier import MetaCarrier
 from sandbox.simulators.meta.payloads import Business
 from sandbox.simulators.meta.scribe import MetaScribe
-from sandbox.simulators.meta.subscription import subscribe
+from sandbox.simulators.meta.subscription import Subscription
 from sandbox.simulators.playing import Vendor, options, play
 from sandbox.simulators.server import NOT_PLAYED
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         scribe=MetaScribe(business),
         carrier=MetaCarrier(chosen.webhook, app_secret=os.environ["META_APP_SECRET"]),
         refusal=REFUSAL,
-        prepare=lambda stop: subscribe(chosen.webhook, os.environ["META_VERIFY_TOKEN"], stop),
+        prepare=Subscription(chosen.webhook, os.environ["META_VERIFY_TOKEN"]).prove,
     )
     return play(vendor, chosen)
 

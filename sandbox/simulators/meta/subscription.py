@@ -1,39 +1,34 @@
 """Meta's handshake: before anything is delivered, the endpoint proves that it knows the verify token.
 
-Deliberately patient: the endpoint may still be starting.
+Deliberately tells a refusal once, not at every attempt.
 """
 
 import secrets
 import threading
 
-import requests
-
-from sandbox.simulators.delivery import PATIENCE
+from sandbox.simulators.endpoint import AWAY, ask, patiently
 from sandbox.simulators.playing import say
 
-#: Seconds between two attempts to subscribe.
-SUBSCRIBE_PAUSE = 0.5
 
+class Subscription:
+    """One handshake with one challenge."""
 
-def subscribe(url: str, verify_token: str, stop: threading.Event) -> bool:
-    """Ask the endpoint to prove itself until it does; False when told to stop first."""
-    challenge = str(secrets.randbelow(10**10))
-    query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": verify_token}
-    complaint = ""
-    while not stop.is_set():
-        said = _handshake(url, query)
-        if said == f"200 {challenge}":
-            return True
-        if said != complaint and not said.startswith("503"):
-            complaint = said
-            say(f"the endpoint does not subscribe: {said[:80]}")
-        stop.wait(SUBSCRIBE_PAUSE)
-    return False
+    def __init__(self, url: str, verify_token: str) -> None:
+        self._url = url
+        self._challenge = str(secrets.randbelow(10**10))
+        mode = {"hub.mode": "subscribe", "hub.challenge": self._challenge}
+        self._query = {**mode, "hub.verify_token": verify_token}
+        self._complaint = ""
 
+    def prove(self, stop: threading.Event) -> bool:
+        """Ask the endpoint to prove itself until it does; False when told to stop first."""
+        return patiently(self._is_proved, stop)
 
-def _handshake(url: str, query: dict[str, str]) -> str:
-    try:
-        answer = requests.get(url, params=query, timeout=PATIENCE, allow_redirects=False)
-    except requests.RequestException as error:
-        return f"503 {type(error).__name__}"
-    return f"{answer.status_code} {answer.text}"
+    def _is_proved(self) -> bool:
+        status, words = ask(self._url, self._query)
+        proved = status == 200 and words == self._challenge
+        complaint = f"{status} {words}"[:80]
+        if not proved and status != AWAY and complaint != self._complaint:
+            self._complaint = complaint
+            say(f"the endpoint does not subscribe: {complaint}")
+        return proved
