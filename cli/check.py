@@ -25,12 +25,13 @@ from services.wiring import Services
 def check() -> None:
     """Check settings, MongoDB, indexes, Redis, keys and accounts."""
     services = Services(settings(), application="check")
-    failures = 0
+    problems: dict[str, str | None] = {}
     for name, probe in PROBES.items():
-        problem = _probed(probe, services)
-        failures += bool(problem)
+        # Each of these would only wait in vain for the same database.
+        in_vain = name in IN_MONGODB and problems["mongodb"]
+        problem = problems[name] = "not checked without mongodb" if in_vain else _probed(probe, services)
         click.echo(f"{'FAIL' if problem else 'ok':4}  {name:10}  {problem or ''}".rstrip())
-    if failures:
+    if any(problems.values()):
         raise SystemExit(1)
 
 
@@ -81,6 +82,8 @@ def _accounts(services: Services) -> str | None:
     return "; ".join(f"{account_id}: {problem}" for account_id, problem in problems if problem)
 
 
+#: Probes that read the database.
+IN_MONGODB: Final = frozenset({"indexes", "keys", "accounts"})
 PROBES: Final[dict[str, Callable[[Services], str | None]]] = {
     "settings": lambda _services: None,
     "mongodb": lambda services: services.store.problem(),

@@ -19,6 +19,8 @@ from runtime.metrics import RINGS
 MAX_IDS: Final = 200
 #: Groups that may wait to be rung; beyond that the sweep does it.
 MAX_BACKLOG: Final = 1_000
+#: Least time (s) between two rings: what is committed meanwhile shares the next one, and the worker's transaction.
+PAUSE_S: Final = 0.02
 #: How long (s) the breaker leaves an unreachable queue alone.
 BREAK_S: Final = 1.0
 
@@ -53,6 +55,7 @@ class Ringer:
                 self._wake(self._unfinished(repeated))
             except Exception as error:  # noqa: BLE001  the thread must outlive every failure; the sweep makes up for it
                 _log.warning("redeliveries_not_noted", error=type(error).__name__)
+            time.sleep(PAUSE_S)
 
     def _gather(self) -> tuple[list[str], list[bytes]]:
         ids, repeated = self._queue.get()

@@ -48,10 +48,22 @@ class ResponseClock:
             self.waiting_since = None
 
 
+@dataclass(slots=True, kw_only=True)
+class Spoken:
+    """As much of a message as the clock looks at: a chat may have many thousands."""
+
+    chat_id: str
+    timestamp: datetime
+    direction: Direction
+    sender_type: SenderType
+    history: bool | None = None
+    blocked: bool | None = None
+
+
 _FIELDS = tuple(ResponseClock.__slots__)
 
 
-def turn_of(message: Message) -> Turn | None:
+def turn_of(message: Message | Spoken) -> Turn | None:
     """The turn a message is, None where it moves no clock. Answers from the phone app count as answers."""
     if message.history or message.blocked:
         return None

@@ -108,7 +108,7 @@ class Provider(ABC):
     #: The account form, from which flags, sealing and redaction follow.
     form: ClassVar[tuple[FormField, ...]]
     #: The secret field that authenticates webhooks.
-    webhook_secret_field: ClassVar[str] = "webhookSecret"
+    webhook_secret_field: ClassVar[str] = "webhookSecret"  # noqa: S105  the name of a field
     #: Whether a third segment of the path may hold that secret: …/<slug>/<account id>/<secret>.
     secret_in_path: ClassVar[bool] = False
     #: Media types a webhook may have; others are answered 415.
@@ -120,7 +120,7 @@ class Provider(ABC):
 
     @abstractmethod
     def recognises(self, request: WebhookRequest) -> bool:
-        """Say whether a request on the bare webhook path looks like this vendor's. Cheap, total, no verdict on trust."""
+        """Say whether a request on the bare webhook path looks like this vendor's; cheap, total, no word on trust."""
 
     @abstractmethod
     def account_keys(self, account: Account) -> Iterable[AccountKey]:

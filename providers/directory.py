@@ -68,7 +68,8 @@ class AccountDirectory:
         self._providers = providers
         self._ttl = ttl
         self._snapshot = Snapshot()
-        self._loaded_at = float("-inf")
+        #: When the last load began, and when the one began that the snapshot is from.
+        self._loaded_at = self._true_at = float("-inf")
         self._loading = threading.Lock()
         self._spare = float(SPARE_LOADS)
         self._counted_at = time.monotonic()
@@ -114,20 +115,21 @@ class AccountDirectory:
         field_name = self._providers[account.provider].webhook_secret_field
         return bool(set(verifier.ring(field_name)) & set(account.ring(field_name)))
 
-    def refresh(self, *, older_than: float | None = None) -> None:
+    def refresh(self, *, older_than: float | None = None) -> bool:
         """Load a new snapshot if the present one is so many seconds old; without a number, if a load is to spare.
 
-        The latter is for a request that found nobody; a failing loader leaves the old snapshot.
+        The latter is for a request that found nobody; a failing loader leaves the old snapshot. Say whether the
+        snapshot is now as young as was asked for.
         """
-        asked_at = time.monotonic()
-        if not self._loading.acquire(timeout=REFRESH_PATIENCE_S):
-            return
-        try:
-            # A load that began after it was asked for has seen whatever the request came for.
-            if self._loaded_at <= asked_at - (older_than or 0) and (older_than is not None or self._take_spare()):
-                self._reload()
-        finally:
-            self._loading.release()
+        wanted_from = time.monotonic() - (older_than or 0)
+        if self._loading.acquire(timeout=REFRESH_PATIENCE_S):
+            try:
+                # A load that began after it was asked for has seen whatever the request came for.
+                if self._loaded_at <= wanted_from and (older_than is not None or self._take_spare()):
+                    self._reload()
+            finally:
+                self._loading.release()
+        return self._true_at > wanted_from
 
     def keep_fresh(self) -> "AccountDirectory":
         """Load now, and from a daemon thread for as long as the process lives."""
@@ -145,6 +147,7 @@ class AccountDirectory:
         began = time.monotonic()
         try:
             self._snapshot = index(self._load(), self._providers)
+            self._true_at = began
             self.has_loaded = True
         except Exception as error:  # noqa: BLE001  whatever ails the loader, the last good snapshot serves
             _log.warning("accounts_not_refreshed", error=type(error).__name__)

@@ -152,6 +152,15 @@ def ring(broker: dramatiq.Broker, job: Job, ids: Sequence[str]) -> None:
     )
 
 
+def waiting(broker: dramatiq.Broker, job: Job) -> int:
+    """Count the jobs of a queue that no worker has fetched yet; 0 where the broker cannot say.
+
+    Raises:
+        redis.RedisError: the queue could not be reached.
+    """
+    return int(broker.client.llen(f"{NAMESPACE}:{job.queue}")) if isinstance(broker, SteadyRedisBroker) else 0
+
+
 def _redis_broker(client: Any, middleware: list[Middleware]) -> dramatiq.Broker:
     broker = SteadyRedisBroker(
         client=client,

@@ -28,6 +28,7 @@ from providers.events import (
     StatusChanged,
     TemplateChanged,
 )
+from runtime.errors import Unavailable
 from runtime.logs import logger
 from services.conversing.facts import Fact, Verdict, ignored
 
@@ -50,6 +51,11 @@ KINDS: Final[Mapping[type[Event], str]] = {
 FOREIGN: Final = "foreign_account"
 #: The webhook speaks of a number we have no account for; it can be replayed once there is one.
 UNKNOWN: Final = "unknown_account"
+#: The webhook is of a vendor whose dialect this worker does not speak: an older one, during a rolling upgrade.
+UNSPOKEN: Final = "unknown_provider"
+#: Parts of one delivery, at most. The vendors' largest (3 MB of synced history) hold fewer; what becomes of each is
+#: written into the row, and the row must stay a document.
+MAX_PARTS: Final = 20_000
 
 _log = logger(__name__)
 RetainUntil = Callable[[EventStatus, datetime], datetime]
@@ -85,16 +91,24 @@ class Reader:
         self._directory = directory
 
     def refresh_for(self, events: Sequence[WebhookEvent]) -> None:
-        """Make sure that the accounts which verified these webhooks are known here too."""
-        if any(event.config_id and self._directory.by_id(event.config_id) is None for event in events):
-            self._directory.refresh()
+        """Make sure that the accounts which verified these webhooks are known here too.
+
+        Raises:
+            Unavailable: the accounts cannot be read, so nobody can say now whose these webhooks are.
+        """
+        unknown = any(event.config_id and self._directory.by_id(event.config_id) is None for event in events)
+        if unknown and not self._directory.refresh(older_than=0):
+            raise Unavailable("the accounts cannot be read")
 
     def read(self, event: WebhookEvent) -> Row:
         """Parse a webhook and route its parts."""
-        provider = self._providers[event.provider]
-        return Row(
-            event, [part for item in self._parse(provider, event) for part in self._route(event, provider, item)]
-        )
+        provider = self._providers.get(event.provider)
+        if provider is None:
+            return set_aside(event, UNSPOKEN)
+        found = self._parse(provider, event)
+        if len(found) > MAX_PARTS:
+            return set_aside(event, f"too_many_parts: {len(found)}")
+        return Row(event, [part for item in found for part in self._route(event, provider, item)])
 
     def account(self, account_id: str) -> Account | None:
         """Find an account by id."""
@@ -166,9 +180,8 @@ def closing(row: Row, applied: Iterator[Verdict], *, now: datetime, retention: R
     )
 
 
-def gave_up(event: WebhookEvent) -> Row:
-    """A row that its workers never brought to an end: set aside as failed, whole, for a person to look at."""
-    reason = f"gave_up: no end after {event.attempts - 1} attempts"
+def set_aside(event: WebhookEvent, reason: str) -> Row:
+    """A row that cannot be brought to its end: it fails whole, for a person to look at."""
     nothing = Malformed(account=None, path="", key="", reason=reason)
     return Row(event, [Part(nothing, verdict=Verdict(outcome=Outcome.FAILED, reason=reason))])
 

@@ -5,7 +5,8 @@ then their parts, so that one poisoned part is recorded alone and its neighbours
 of what events do to a conversation: that is `services.conversing`.
 """
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,20 +18,21 @@ from models.store.webhook_events import Closing, WebhookEvents
 from models.values import EventStatus, Outcome
 from models.webhook_event import WebhookEvent
 from runtime.clock import Clock
-from runtime.errors import LeaseLost
+from runtime.errors import LeaseLost, Unavailable
 from runtime.logs import logger
 from runtime.metrics import APPLY_BATCH, EVENT_SECONDS, EVENTS, FENCED_WRITES, ITEMS, POISON
 from services.conversing.applying import apply, arrived, wanted
 from services.conversing.facts import Fact, Verdict
 from services.conversing.reconciling import Reconciling
-from services.reading import Reader, Row, closing, gave_up
+from services.reading import Part, Reader, Row, closing, set_aside
 
 #: Rows of one transaction, at most.
 BATCH_ROWS: Final = 200
-#: Parts of one transaction, at most: a delivery may hold a thousand.
+#: Parts of one transaction, at most: a delivery may hold thousands, and what a transaction holds must fit into
+#: the database's cache.
 BATCH_PARTS: Final = 1_000
-#: Rows applied together, by how often they were claimed; from the third time on each is alone.
-TOGETHER: Final = {1: BATCH_ROWS, 2: 20}
+#: Rows claimed together, by how often they were claimed in vain; from the second time on each is alone.
+TOGETHER: Final = {1: 20}
 #: Claims after which a row that never came to an end is set aside (it may be crashing its workers).
 MAX_ATTEMPTS: Final = 5
 
@@ -71,43 +73,80 @@ class Receiving:
         self._retention = retention
 
     def receive(self, ids: Sequence[str]) -> int:
-        """Bring these rows (or, given none, any that wait) to their end; return how many this call claimed."""
+        """Bring these rows (or, given none, any that wait) to their end; return how many this call claimed.
+
+        What else waits comes along: while one batch is applied the next gathers, so that the busier it is the
+        cheaper each row becomes.
+        """
         claimed = 0
         for start in range(0, len(ids), BATCH_ROWS):
-            claimed += self._receive(ids[start : start + BATCH_ROWS])
+            claimed += self._receive(self._gathered(ids[start : start + BATCH_ROWS]))
         if not ids:
-            while found := self._receive(self._events.waiting(now=self._clock.now(), limit=BATCH_ROWS)):
+            while found := self._receive(self._gathered(())):
                 claimed += found
         return claimed
 
+    def _gathered(self, ids: Sequence[str]) -> list[str]:
+        """Fill a batch up with the rows that have waited longest."""
+        room = BATCH_ROWS - len(ids)
+        others = self._events.waiting(now=self._clock.now(), limit=room) if room else []
+        return list(dict.fromkeys([*ids, *others]))
+
     def _receive(self, ids: Sequence[str]) -> int:
+        """Take rows: new ones together, and those that were claimed in vain with fewer neighbours each time.
+
+        A claim counts only when its rows' turn has come, so that one that crashes its workers costs nobody else's.
+        """
+        claimed = 0
+        while claimed < len(ids) and (taken := self._take(ids, new_only=True)):
+            claimed += taken
+        if ids and claimed < len(ids):
+            for again in _groups(self._events.claimed_before(ids)):
+                claimed += self._take(again)
+        return claimed
+
+    def _take(self, ids: Sequence[str], *, new_only: bool = False) -> int:
+        """Claim rows and bring them to their end; what an outage leaves undone is given back, uncounted."""
         now = self._clock.now()
-        claimed = self._events.claim(ids, now=now, until=now + self._lease) if ids else []
-        self._reader.refresh_for(claimed)
-        renewed = now
-        for chunk, rest in _chunks(claimed):
-            if self._clock.now() - renewed > self._lease / 3:
-                renewed = self._clock.now()
-                self._events.renew([*chunk, *rest], until=renewed + self._lease)
-            for batch in _batches([self._read(event) for event in chunk]):
-                self._apply_batch(batch)
+        claimed = self._events.claim(ids, now=now, until=now + self._lease, new_only=new_only)
+        try:
+            self._reader.refresh_for(claimed)
+            self._end(claimed, held_since=now)
+        except Exception as error:
+            if isinstance(error, Unavailable) or self._conversations.is_away(error):
+                self._give_back(claimed)
+            raise
         return len(claimed)
+
+    def _end(self, claimed: Sequence[WebhookEvent], *, held_since: datetime) -> None:
+        for batch in _batches(self._read(event) for event in claimed):
+            now = self._clock.now()
+            if now - held_since > self._lease / 3:
+                self._events.renew(claimed, until=now + self._lease)
+                held_since = now
+            self._apply_batch(batch)
+
+    def _give_back(self, claimed: Sequence[WebhookEvent]) -> None:
+        try:
+            self._events.give_back(claimed, now=self._clock.now())
+        except Exception as error:  # noqa: BLE001  the leases end by themselves
+            _log.info("rows_left_to_their_leases", error=type(error).__name__, rows=len(claimed))
 
     def _read(self, event: WebhookEvent) -> Row:
         """Read a row, unless earlier claims did not end it: it may be crashing its workers, and is set aside."""
         if event.attempts <= MAX_ATTEMPTS:
             return self._reader.read(event)
         POISON.labels(event.provider).inc()
-        return gave_up(event)
+        return set_aside(event, f"gave_up: no end after {event.attempts - 1} attempts")
 
     def _apply_batch(self, batch: Sequence[Row]) -> None:
         """Apply rows together, and where that is not possible, apart.
 
         Raises:
-            pymongo.errors.PyMongoError: the database is away; the leases expire and the sweep begins anew.
+            pymongo.errors.PyMongoError: the database is away.
         """
         try:
-            self._apply(batch)
+            self._apply_pieces(batch[0]) if _is_large(batch) else self._apply(batch)
         except LeaseLost:
             FENCED_WRITES.inc()
             _log.info("lease_lost", rows=len(batch))
@@ -116,36 +155,68 @@ class Receiving:
             if self._conversations.is_outage(error):
                 raise
             _log.warning("batch_failed", error=type(error).__name__, rows=len(batch), exc_info=True)
-            self._apply_singly(batch) if len(batch) > 1 else self._apply_parts(batch[0])
+            self._apply_singly(batch) if len(batch) > 1 else self._apply_poisoned(batch[0])
 
     def _apply_singly(self, batch: Sequence[Row]) -> None:
         for row in batch if len(batch) > 1 else ():
             self._apply_batch([row])
 
-    def _apply_parts(self, row: Row) -> None:
-        """Apply the parts of a row each for itself, then close the row with what became of them."""
+    def _apply_poisoned(self, row: Row) -> None:
+        """Apply a row of which something fails; should not even its end be storable, set it aside."""
         POISON.labels(row.event.provider).inc()
-        for part in row.parts:
-            if part.fact is not None:
-                part.verdict = self._apply_alone(part.fact)
-                part.fact = None
-        self._apply([row])
-
-    def _apply_alone(self, fact: Fact) -> Verdict:
-        verdicts: list[Verdict] = []
-
-        def fold(batch: Batch) -> list[Closing]:
-            verdicts[:] = apply(batch, [fact])
-            return []
-
         try:
-            self._conversations.transact(wanted([fact]), fold, now=self._clock.now())
+            self._apply_pieces(row)
+        except LeaseLost:
+            FENCED_WRITES.inc()
         except Exception as error:
             if self._conversations.is_outage(error):
                 raise
-            _log.error("part_failed", event_id=fact.event_id, error=type(error).__name__, exc_info=True)
-            return Verdict(outcome=Outcome.FAILED, reason=f"apply_error: {type(error).__name__}")
-        return verdicts[0]
+            _log.error("row_set_aside", event_id=row.event.id, error=type(error).__name__, exc_info=True)
+            self._apply_batch([set_aside(row.event, f"no_end: {type(error).__name__}")])
+
+    def _apply_pieces(self, row: Row) -> None:
+        """Apply a row's parts in several transactions, then close it with what became of them.
+
+        Raises:
+            LeaseLost: another worker holds the row; it will find what was applied here.
+        """
+        parts = [part for part in row.parts if part.fact is not None]
+        for start in range(0, len(parts), BATCH_PARTS):
+            if not self._events.renew([row.event], until=self._clock.now() + self._lease):
+                raise LeaseLost
+            self._apply_piece(parts[start : start + BATCH_PARTS])
+        self._apply([row])
+
+    def _apply_piece(self, parts: Sequence[Part]) -> None:
+        """Apply parts together, and where that fails in ever smaller pieces: what is poisoned fails alone."""
+        facts = [part.fact for part in parts if part.fact is not None]
+        try:
+            verdicts = self._apply_facts(facts)
+        except Exception as error:
+            if self._conversations.is_outage(error):
+                raise
+            if len(parts) > 1:
+                self._apply_piece(parts[: len(parts) // 2])
+                self._apply_piece(parts[len(parts) // 2 :])
+                return
+            _log.error("part_failed", event_id=facts[0].event_id, error=type(error).__name__, exc_info=True)
+            verdicts = [Verdict(outcome=Outcome.FAILED, reason=f"apply_error: {type(error).__name__}")]
+        for part, verdict in zip(parts, verdicts, strict=True):
+            part.fact, part.verdict = None, verdict
+
+    def _apply_facts(self, facts: Sequence[Fact]) -> list[Verdict]:
+        """Apply facts without closing the row they are of, then settle what waited for them."""
+        verdicts: list[Verdict] = []
+        parked: list[PendingUpdate] = []
+
+        def fold(documents: Batch) -> list[Closing]:
+            verdicts[:] = apply(documents, facts)
+            parked[:] = documents.parked
+            return []
+
+        self._conversations.transact(wanted(facts), fold, now=self._clock.now())
+        self._settle(facts, parked)
+        return verdicts
 
     def _apply(self, batch: Sequence[Row]) -> None:
         """Apply and close rows in one transaction, then settle what waited for them.
@@ -176,21 +247,24 @@ class Receiving:
             _log.warning("settling_left_to_sweep", error=type(error).__name__, exc_info=True)
 
 
-def _chunks(claimed: Sequence[WebhookEvent]) -> Iterator[tuple[Sequence[WebhookEvent], Sequence[WebhookEvent]]]:
-    """Cut claimed rows into what is applied together, each with what is left then.
+def _groups(rows: Sequence[tuple[str, int]]) -> Iterator[list[str]]:
+    """Cut rows that were claimed before, each with how often, into what is claimed together.
 
     The more often a row was claimed in vain the fewer neighbours it has, until one that crashes its workers is alone.
     """
-    left = sorted(claimed, key=lambda event: (event.attempts, event.id))
-    while left:
-        size = TOGETHER.get(left[0].attempts, 1)
-        chunk = [event for event in left[:size] if event.attempts == left[0].attempts]
-        left = left[len(chunk) :]
-        yield chunk, left
+    for attempts, found in itertools.groupby(rows, key=lambda row: row[1]):
+        ids = [event_id for event_id, _ in found]
+        size = TOGETHER.get(attempts, 1)
+        yield from (ids[start : start + size] for start in range(0, len(ids), size))
 
 
-def _batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """Cut rows into batches of a bounded number of parts; a row is never cut."""
+def _is_large(batch: Sequence[Row]) -> bool:
+    """Whether it is one row that does not fit into one transaction."""
+    return len(batch) == 1 and len(batch[0].parts) > BATCH_PARTS
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Cut rows, read one after another, into batches of a bounded number of parts; a large row is alone."""
     batch: list[Row] = []
     parts = 0
     for row in rows:

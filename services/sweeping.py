@@ -15,6 +15,9 @@ from runtime.metrics import SWEPT
 
 #: Ids in one ring.
 RING_SIZE: Final = 200
+#: Rings that wait for workers and make more of them pointless: without this, a night without workers would fill the
+#: queue's memory with repetitions.
+ENOUGH_RINGS: Final = 100
 
 _log = logger(__name__)
 Ring = Callable[[Sequence[str]], None]
@@ -23,17 +26,29 @@ Ring = Callable[[Sequence[str]], None]
 class Sweeping:
     """Finds stranded webhooks."""
 
-    def __init__(self, events: WebhookEvents, clock: Clock, *, ring: Ring, after: timedelta) -> None:
+    def __init__(
+        self,
+        events: WebhookEvents,
+        clock: Clock,
+        *,
+        ring: Ring,
+        after: timedelta,
+        rings_waiting: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._events = events
         self._clock = clock
         self._ring = ring
         self._after = after
+        self._rings_waiting = rings_waiting
 
     def stranded(self) -> int:
         """Hand back what a dead worker held, and ring for everything that waits too long."""
         now = self._clock.now()
         returned = self._events.hand_back_expired(now=now)
         SWEPT.labels("lease_expired").inc(returned)
+        if self._rings_waiting() >= ENOUGH_RINGS:
+            SWEPT.labels("left_to_waiting_rings").inc()
+            return 0
         waiting = self._events.stranded(now=now, after=self._after)
         for start in range(0, len(waiting), RING_SIZE):
             self._ring(waiting[start : start + RING_SIZE])

@@ -18,7 +18,7 @@ from providers import registry
 from providers.accounts import open_accounts
 from providers.base import Account
 from providers.directory import AccountDirectory
-from runtime.broker import ring, ringing_broker
+from runtime.broker import ring, ringing_broker, waiting
 from runtime.clock import Clock, SharedClock
 from runtime.connections import connect_mongo, mongo_time
 from runtime.jobs import RECEIVE
@@ -107,7 +107,13 @@ class Services:
     @cached_property
     def sweeping(self) -> Sweeping:
         """Finding what was left behind."""
-        return Sweeping(self.events, self.clock, ring=self.ring_receive, after=self.settings.sweep_after)
+        return Sweeping(
+            self.events,
+            self.clock,
+            ring=self.ring_receive,
+            after=self.settings.sweep_after,
+            rings_waiting=lambda: waiting(self.broker, RECEIVE),
+        )
 
     @cached_property
     def auditing(self) -> Auditing:

@@ -116,8 +116,9 @@ class Batch:
         return tracked
 
     def message(self, config_id: str, provider_message_id: str, ref: str | None = None) -> Tracked[Message] | None:
-        """Find a message by the vendor's id, else by our own."""
-        return self.messages.get((config_id, provider_message_id)) or (self.by_ref.get(ref) if ref else None)
+        """Find an account's message by the vendor's id, else by our own; another account's is none of its business."""
+        found = self.messages.get((config_id, provider_message_id)) or self.by_ref.get(ref or "")
+        return found if found is not None and found.entity.config_id == config_id else None
 
     def add_message(self, message: Message) -> None:
         """Take up a new message of a vendor."""

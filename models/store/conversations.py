@@ -5,9 +5,10 @@ folded in by the caller.
 """
 
 import itertools
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
@@ -18,11 +19,11 @@ from models.chat import Chat
 from models.customer import Customer
 from models.message import Message
 from models.pending_update import PendingUpdate
-from models.response_clock import Turn, counted, turn_of
+from models.response_clock import Spoken, Turn, counted, turn_of
 from models.store.batch import Batch, MessageKey, T, Tracked, Wanted
-from models.store.codec import from_document, to_changes, to_document
+from models.store.codec import field_names, from_document, to_changes, to_document
 from models.store.collections import Store
-from models.store.transactions import is_outage, transact
+from models.store.transactions import is_away, is_outage, transact
 from models.store.webhook_events import Closing, WebhookEvents
 from models.template import Template
 from models.values import AddressKind
@@ -30,6 +31,7 @@ from models.whatsapp_config import WhatsAppConfig
 
 Fold = Callable[[Batch], Sequence[Closing]]
 _Documents = Collection[dict[str, Any]]
+_SPOKEN: Final = {"_id": 0, **dict.fromkeys(field_names(Spoken).values(), 1)}
 
 
 class Conversations:
@@ -38,6 +40,9 @@ class Conversations:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._events = WebhookEvents(store)
+        #: One transaction at a time in a process: two would meet in the same chats and make each other begin again,
+        #: while the other thread can claim and read its rows meanwhile.
+        self._turn = threading.Lock()
 
     def transact(self, wanted: Wanted, fold: Fold, *, now: datetime) -> None:
         """Read what is wanted, let `fold` change it and say which webhooks end, and write all of it or nothing.
@@ -55,7 +60,8 @@ class Conversations:
             self._write(batch, session, now)
             self._events.close(closings, session)
 
-        transact(self._store.client, work)
+        with self._turn:
+            transact(self._store.client, work)
 
     def reconcilable(self, messages: Iterable[MessageKey], refs: Iterable[str] = ()) -> list[PendingUpdate]:
         """Find updates that wait for these messages; asked after their commit, so neither side misses the other."""
@@ -65,8 +71,17 @@ class Conversations:
         )
         return [from_document(PendingUpdate, row) for row in self._store.pendingupdates.find(query)] if query else []
 
-    def reconcilable_by_sweep(self, *, limit: int) -> list[PendingUpdate]:
-        """Find updates that wait although their message is here: what a crash between two commits leaves behind."""
+    def present(self, messages: Iterable[MessageKey], refs: Iterable[str] = ()) -> tuple[set[MessageKey], set[str]]:
+        """Say which of these messages are here, by the vendor's id and by our own."""
+        wanted, own = set(messages), set(refs)
+        query = _either(_by_account("providerMessageId", wanted), [{"id": {"$in": list(own)}}] if own else [])
+        fields = {"_id": 0, "id": 1, "configId": 1, "providerMessageId": 1}
+        rows = list(self._store.messages.find(query, fields)) if query else []
+        keys = {(row["configId"], row["providerMessageId"]) for row in rows if "providerMessageId" in row}
+        return keys & wanted, {row["id"] for row in rows} & own
+
+    def reconcilable_by_sweep(self, ids: Sequence[str]) -> list[PendingUpdate]:
+        """Find those of the updates whose message is here: what a crash between two commits leaves behind."""
         here = {
             "from": "messages",
             # By the fields, not in $expr, which cannot use a partial index and would read every message.
@@ -76,17 +91,24 @@ class Conversations:
             "pipeline": [{"$match": {"$expr": {"$eq": ["$configId", "$$config"]}}}, {"$project": {"_id": 1}}],
             "as": "found",
         }
-        pipeline: list[dict[str, Any]] = [{"$lookup": here}, {"$match": {"found": {"$ne": []}}}, {"$limit": limit}]
+        looked_at = {"$match": {"id": {"$in": list(ids)}}}
+        pipeline: list[dict[str, Any]] = [looked_at, {"$lookup": here}, {"$match": {"found": {"$ne": []}}}]
         return [from_document(PendingUpdate, row) for row in self._store.pendingupdates.aggregate(pipeline)]
 
+    def parked_ids(self, *, after: str | None, limit: int) -> list[str]:
+        """Ids of waiting updates: the oldest after one of them, or the newest."""
+        order = -1 if after is None else 1
+        rows = self._store.pendingupdates.find({"id": {"$gt": after or ""}}, {"id": 1, "_id": 0})
+        return [row["id"] for row in rows.sort("id", order).limit(limit)]
+
     def settle(self, updates: Sequence[PendingUpdate], wanted: Wanted, fold: Fold, *, now: datetime) -> None:
-        """Apply waiting updates and drop them, in one transaction."""
+        """Apply waiting updates and drop them, in one transaction; those whose message is still not here stay."""
 
         def work(session: ClientSession) -> None:
             batch = self._read(wanted, session)
             fold(batch)
-            still = {update.key for update in batch.parked}
-            settled = [update.id for update in updates if update.key not in still]
+            still = {_target(update) for update in batch.parked}
+            settled = [update.id for update in updates if _target(update) not in still]
             batch.parked.clear()
             self._write(batch, session, now)
             self._store.pendingupdates.delete_many({"id": {"$in": settled}}, session=session)
@@ -97,6 +119,11 @@ class Conversations:
     def is_outage(error: BaseException) -> bool:
         """Whether an error says that the database is away rather than that the work is wrong."""
         return is_outage(error)
+
+    @staticmethod
+    def is_away(error: BaseException) -> bool:
+        """Whether it says so beyond doubt: a call that took too long may have been too heavy."""
+        return is_away(error)
 
     def _read(self, wanted: Wanted, session: ClientSession) -> Batch:
         batch = Batch()
@@ -126,6 +153,7 @@ class Conversations:
     def _read_customers(self, batch: Batch, wanted: Wanted, session: ClientSession) -> None:
         """Read those the addresses lead to, and those who have the phone of an address not known yet."""
         ids = {holder.customer_id for holder in _holders(batch)}
+        ids |= {chat.entity.customer_id for chat in batch.chats.values()} if ids else set()
         phones = {value for config_id, kind, value in wanted.addresses if kind == AddressKind.PHONE}
         rows = _live(self._store.customers, {"id": ids, "phoneNumber": phones}, session)
         batch.customers = _tracked(Customer, rows)
@@ -156,9 +184,11 @@ class Conversations:
             return
         turns: dict[str, list[Turn]] = {chat_id: [] for chat_id in batch.late_turns}
         query = {"chatId": {"$in": list(batch.late_turns)}}
-        stored = (from_document(Message, row) for row in self._store.messages.find(query, session=session))
+        rows = self._store.messages.find(query, _SPOKEN, session=session)
+        stored = (from_document(Spoken, row) for row in rows)
         new = (tracked.entity for tracked in batch.by_ref.values() if tracked.is_new)
-        for message in itertools.chain(stored, new):
+        spoken: Iterable[Message | Spoken] = itertools.chain(stored, new)
+        for message in spoken:
             if message.chat_id in turns and (turn := turn_of(message)):
                 turns[message.chat_id].append(turn)
         for chat_id, found in turns.items():
@@ -199,6 +229,11 @@ class Conversations:
         if batch.parked:
             parked = [_parking(update, now) for update in batch.parked]
             self._store.pendingupdates.bulk_write(parked, ordered=False, session=session)
+
+
+def _target(update: PendingUpdate) -> tuple[str, str, str | None]:
+    """Which message an update is for."""
+    return update.config_id, update.provider_message_id, update.client_ref
 
 
 def _holders(batch: Batch) -> Iterator[Address | Tenure]:

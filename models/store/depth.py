@@ -79,11 +79,11 @@ class DepthCollector(Collector):
             return None
 
     def _of(self, state: EventStatus) -> Depth:
-        """Look at one state; both queries are answered from the partial index on unfinished rows alone."""
-        oldest = self._events.find_one(
-            {"status": state.value}, {"nextAttemptAt": 1, "_id": 0}, sort=[("nextAttemptAt", 1)]
-        )
-        count = self._events.count_documents({"status": state.value}) if oldest else 0
+        """Look at one state, through the partial index on unfinished rows; a row being processed has a lease."""
+        leased = {"$exists": state is EventStatus.PROCESSING}
+        query = {"status": EventStatus.PENDING.value, "leaseUntil": leased}
+        oldest = self._events.find_one(query, {"nextAttemptAt": 1, "_id": 0}, sort=[("nextAttemptAt", 1)])
+        count = self._events.count_documents(query) if oldest else 0
         return Depth(count, (oldest or {}).get("nextAttemptAt"))
 
 

@@ -17,8 +17,11 @@ from pymongo.errors import (
     ConnectionFailure,
     DuplicateKeyError,
     ExecutionTimeout,
+    NetworkTimeout,
+    OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
+    WriteConcernError,
     WTimeoutError,
 )
 from pymongo.read_concern import ReadConcern
@@ -30,7 +33,26 @@ MAX_TRIES: Final = 50
 #: Longest pause (s) between two tries; the pause is random so that two colliding workers part.
 MAX_PAUSE_S: Final = 0.05
 _DUPLICATE_KEY: Final = 11000
-_OUTAGES: Final = (AutoReconnect, ServerSelectionTimeoutError, ConnectionFailure, WTimeoutError, ExecutionTimeout)
+#: How often work is begun again for a row that another has just inserted: the next run sees it, unless it is one
+#: that the work will never see.
+MAX_DUPLICATE_TRIES: Final = 10
+_OUTAGES: Final = (AutoReconnect, ServerSelectionTimeoutError, ConnectionFailure, WriteConcernError, ExecutionTimeout)
+#: The database was there and did not end in time: it may be the work that is too heavy.
+_TOO_SLOW: Final = (NetworkTimeout, ExecutionTimeout)
+#: Server errors that say nothing about the work, though they carry no label.
+_NOT_THE_WORKS_FAULT: Final = frozenset(
+    {
+        13,  # Unauthorized: our rights, not the row
+        18,  # AuthenticationFailed
+        43,  # CursorNotFound: the server forgot what we were reading
+        133,  # FailedToSatisfyReadPreference: no such member now
+        146,  # ExceededMemoryLimit
+        202,  # NetworkInterfaceExceededTimeLimit
+        290,  # TransactionExceededLifetimeLimitSeconds
+        11601,  # Interrupted: somebody ended the operation
+        14031,  # OutOfDiskSpace
+    }
+)
 
 R = TypeVar("R")
 Work = Callable[[ClientSession], R]
@@ -47,7 +69,7 @@ def transact(client: "MongoClient[dict[str, Any]]", work: "Work[R]") -> R:
             try:
                 return _once(session, work)
             except PyMongoError as error:
-                if attempt == MAX_TRIES - 1 or not _worth_repeating(error):
+                if attempt >= _tries(error) - 1:
                     raise
                 APPLY_RETRIES.inc()
                 time.sleep(random.uniform(0, min(MAX_PAUSE_S, 0.002 * 2**attempt)))  # noqa: S311  not a secret
@@ -56,9 +78,16 @@ def transact(client: "MongoClient[dict[str, Any]]", work: "Work[R]") -> R:
 
 def is_outage(error: BaseException) -> bool:
     """Whether an error says that MongoDB is away rather than that the work is wrong."""
+    if isinstance(error, OperationFailure) and error.code in _NOT_THE_WORKS_FAULT:
+        return True
     return isinstance(error, _OUTAGES) or (
         isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError")
     )
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an outage cannot be the work's own doing, as one of a call that took too long might be."""
+    return is_outage(error) and not isinstance(error, _TOO_SLOW)
 
 
 def _once(session: ClientSession, work: "Work[R]") -> R:
@@ -79,25 +108,28 @@ def _once(session: ClientSession, work: "Work[R]") -> R:
 
 def _commit(session: ClientSession) -> None:
     """Commit; a commit whose answer was lost is asked again, which MongoDB answers truthfully."""
-    while True:
+    for last in [False] * (MAX_TRIES - 1) + [True]:
         try:
             session.commit_transaction()
         except PyMongoError as error:
-            if error.has_error_label("UnknownTransactionCommitResult") and not is_outage_for_good(error):
-                continue
-            raise
-        return
+            if last or not error.has_error_label("UnknownTransactionCommitResult") or _is_for_good(error):
+                raise
+        else:
+            return
 
 
-def is_outage_for_good(error: PyMongoError) -> bool:
-    """Whether no server could be found at all: asking again at once is of no use."""
+def _is_for_good(error: PyMongoError) -> bool:
+    """Whether asking again at once is of no use: no server could be found, or no majority."""
     return isinstance(error, (ServerSelectionTimeoutError, WTimeoutError))
 
 
-def _worth_repeating(error: PyMongoError) -> bool:
+def _tries(error: PyMongoError) -> int:
+    """How often work that ends in an error is worth being run."""
     if isinstance(error, ServerSelectionTimeoutError):
-        return False
-    return error.has_error_label("TransientTransactionError") or _is_duplicate(error)
+        return 1
+    if error.has_error_label("TransientTransactionError"):
+        return MAX_TRIES
+    return MAX_DUPLICATE_TRIES if _is_duplicate(error) else 1
 
 
 def _is_duplicate(error: PyMongoError) -> bool:

@@ -4,12 +4,13 @@ Every write of a worker is conditional on the generation it claimed, so that one
 cannot undo its successor (fencing). Deliberately no parsing and no effects.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
+import pymongo
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
@@ -21,6 +22,12 @@ from runtime.errors import Conflict, LeaseLost, NotFound
 
 #: Rows that one sweep hands back or rings for, at most; the next sweep takes the rest, oldest first.
 SWEEP_LIMIT: Final = 5_000
+#: Bytes of raw bodies that one claim brings into memory, at most (and one row more).
+CLAIM_BYTES: Final = 32 * 1024 * 1024
+#: How long (s) giving rows back may take: the database has just failed, and the leases end anyway.
+GIVE_BACK_S: Final = 2.0
+#: Rows that wait for a worker.
+_UNCLAIMED: Final = {"status": EventStatus.PENDING, "leaseUntil": {"$exists": False}}
 _ENDED: Final = [EventStatus.PROCESSED, EventStatus.FAILED, EventStatus.IGNORED]
 
 
@@ -46,40 +53,89 @@ class WebhookEvents:
     def __init__(self, store: Store) -> None:
         self._events = store.webhookevents
 
-    def claim(self, ids: Sequence[str], *, now: datetime, until: datetime) -> list[WebhookEvent]:
-        """Take those of the rows that still wait, until a moment; what another worker took is left out."""
+    def claim(
+        self, ids: Sequence[str], *, now: datetime, until: datetime, new_only: bool = False
+    ) -> list[WebhookEvent]:
+        """Take those of the rows that still wait, until a moment; what another worker took is left out.
+
+        Of very large rows only the first are taken: what a worker holds must fit into its memory. A claim touches no
+        indexed field, which makes it several times cheaper (docs/decisions/0008): a claimed row is a pending one with
+        a lease.
+        """
         token = uuid4().hex
         taken = self._events.update_many(
-            {"id": {"$in": list(ids)}, "status": EventStatus.PENDING},
+            {"id": {"$in": list(ids)}, **_UNCLAIMED, **({"attempts": 0} if new_only else {})},
             {
-                "$set": {"status": EventStatus.PROCESSING, "claim": token, "leaseUntil": until, "updatedAt": now},
+                "$set": {"claim": token, "leaseUntil": until, "updatedAt": now},
                 "$inc": {"generation": 1, "attempts": 1},
             },
         )
         if not taken.modified_count:
             return []
-        rows = self._events.find({"id": {"$in": list(ids)}, "claim": token})
-        return sorted((from_document(WebhookEvent, row) for row in rows), key=lambda event: event.id)
+        held = {"id": {"$in": list(ids)}, "claim": token}
+        claimed = self._read_claimed(held, taken.modified_count)
+        if claimed and len(claimed) < taken.modified_count:
+            self._give_back({**held, "id": {"$in": list(ids), "$gt": claimed[-1].id}}, now=now)
+        return claimed
 
-    def renew(self, claimed: Sequence[WebhookEvent], *, until: datetime) -> None:
-        """Hold on to claimed rows; those that another worker took over meanwhile stay with it."""
-        held = {"id": {"$in": [event.id for event in claimed]}, "claim": {"$in": [event.claim for event in claimed]}}
-        self._events.update_many(held, {"$set": {"leaseUntil": until}})
+    def _read_claimed(self, held: dict[str, Any], count: int) -> list[WebhookEvent]:
+        claimed: list[WebhookEvent] = []
+        size = 0
+        with self._events.find(held).sort("id", 1).batch_size(count + 1) as rows:
+            for row in rows:
+                claimed.append(from_document(WebhookEvent, row))
+                size += len(claimed[-1].raw_body)
+                if size > CLAIM_BYTES:
+                    break
+        return claimed
+
+    def claimed_before(self, ids: Sequence[str]) -> list[tuple[str, int]]:
+        """Those of the rows that wait although they were claimed before, and how often: the least often first."""
+        query = {"id": {"$in": list(ids)}, **_UNCLAIMED, "attempts": {"$gt": 0}}
+        rows = self._events.find(query, {"id": 1, "attempts": 1})
+        return sorted(((row["id"], row["attempts"]) for row in rows), key=lambda row: (row[1], row[0]))
+
+    def renew(self, claimed: Sequence[WebhookEvent], *, until: datetime) -> bool:
+        """Hold on to claimed rows, and say whether all are still held; what another worker took stays with it."""
+        renewed = self._events.update_many(_held(claimed), {"$set": {"leaseUntil": until}})
+        return renewed.matched_count == len(claimed)
+
+    def give_back(self, claimed: Sequence[WebhookEvent], *, now: datetime) -> None:
+        """Return claimed rows that are not at an end to those that wait, as if this claim had never been."""
+        with pymongo.timeout(GIVE_BACK_S):
+            self._give_back(_held(claimed), now=now)
+
+    def _give_back(self, held: Mapping[str, Any], *, now: datetime) -> None:
+        self._events.update_many(
+            {**held, "status": EventStatus.PENDING},
+            {
+                "$set": {"nextAttemptAt": now, "updatedAt": now},
+                "$inc": {"attempts": -1},
+                "$unset": {"claim": 1, "leaseUntil": 1},
+            },
+        )
 
     def waiting(self, *, now: datetime, limit: int) -> list[str]:
         """Ids of rows that wait, oldest first."""
-        query = {"status": EventStatus.PENDING, "nextAttemptAt": {"$lte": now}}
+        query = {**_UNCLAIMED, "nextAttemptAt": {"$lte": now}}
         rows = self._events.find(query, {"id": 1}).sort("nextAttemptAt", 1).limit(limit)
         return [row["id"] for row in rows]
 
     def hand_back_expired(self, *, now: datetime) -> int:
         """Return rows whose worker let its lease expire to those that wait."""
-        expired = {"status": EventStatus.PROCESSING, "leaseUntil": {"$lte": now}}
-        rows = self._events.find(expired, {"id": 1}).limit(SWEEP_LIMIT)
-        found = [row["id"] for row in rows]
+        expired = {"status": EventStatus.PENDING, "leaseUntil": {"$lte": now}}
+        # The oldest first, and no more of them: nothing but the row itself knows its lease, and thousands may wait.
+        oldest: list[dict[str, Any]] = [
+            {"$match": {"status": EventStatus.PENDING}},
+            {"$sort": {"nextAttemptAt": 1}},
+            {"$limit": SWEEP_LIMIT},
+            {"$match": expired},
+            {"$project": {"id": 1}},
+        ]
+        found = [row["id"] for row in self._events.aggregate(oldest)]
         if not found:
             return 0
-        change = {"$set": {"status": EventStatus.PENDING, "updatedAt": now}, "$unset": {"claim": 1, "leaseUntil": 1}}
+        change = {"$set": {"updatedAt": now}, "$unset": {"claim": 1, "leaseUntil": 1}}
         return self._events.update_many({"id": {"$in": found}, **expired}, change).modified_count
 
     def stranded(self, *, now: datetime, after: timedelta) -> list[str]:
@@ -149,6 +205,10 @@ class WebhookEvents:
         return self.get(event_id, session=session)
 
 
+def _held(claimed: Sequence[WebhookEvent]) -> dict[str, Any]:
+    return {"id": {"$in": [event.id for event in claimed]}, "claim": {"$in": list({event.claim for event in claimed})}}
+
+
 def _matching(status: str | None, since: datetime | None, until: datetime | None) -> dict[str, Any]:
     received = {name: moment for name, moment in (("$gte", since), ("$lt", until)) if moment}
     query: dict[str, Any] = {"status": status} if status else {}
@@ -168,7 +228,12 @@ def _ending(closing: Closing) -> UpdateOne:
         "messageId": closing.message_id,
     }
     return UpdateOne(
-        {"id": closing.id, "status": EventStatus.PROCESSING, "generation": closing.generation},
+        {
+            "id": closing.id,
+            "status": EventStatus.PENDING,
+            "leaseUntil": {"$exists": True},
+            "generation": closing.generation,
+        },
         {
             "$set": {name: value for name, value in values.items() if value is not None},
             "$unset": {"claim": 1, "leaseUntil": 1, "nextAttemptAt": 1},

@@ -36,9 +36,7 @@ _URL = re.compile(r"(https?)://[^\s/?#]+(/[^\s?#]*)?[^\s]*", re.IGNORECASE)
 #: What looks like a file's name: one line that ends in an extension with a letter in it.
 _FILE_NAME = re.compile(r"[^\r\n/\\]{1,250}\.(?=[0-9]{0,4}[A-Za-z])[0-9A-Za-z]{1,5}")
 #: Latitude first; no document says what stands between.
-_PLACE = re.compile(
-    r"\s*([+-]?[0-9]{1,3}(?:\.[0-9]{1,20})?)(?:\s*[;,]\s*|\s+)([+-]?[0-9]{1,3}(?:\.[0-9]{1,20})?)\s*"
-)
+_PLACE = re.compile(r"\s*([+-]?[0-9]{1,3}(?:\.[0-9]{1,20})?)(?:\s*[;,]\s*|\s+)([+-]?[0-9]{1,3}(?:\.[0-9]{1,20})?)\s*")
 _BODY: Final = frozenset({"body"})
 
 
@@ -70,9 +68,7 @@ def _media(kind: MessageType, *, voice: bool | None = None) -> Callable[[Item], 
 def _is_name(caption: str, path: str) -> bool:
     """Say whether a document's caption is its file's name: it looks like one and ends as the file does."""
     ending = path.rpartition("/")[2].rpartition(".")
-    return bool(_FILE_NAME.fullmatch(caption)) and (
-        not ending[1] or caption.lower().endswith(f".{ending[2].lower()}")
-    )
+    return bool(_FILE_NAME.fullmatch(caption)) and (not ending[1] or caption.lower().endswith(f".{ending[2].lower()}"))
 
 
 def _address(body: object) -> tuple[str | None, str | None]:
@@ -106,9 +102,7 @@ def _cards(item: Item) -> Read | None:
 def _note(item: Item) -> Read:
     """Read something that happened in the chat without being said: a call, a first visit."""
     kind = (wire.text(item.get("type")) or "").lower()
-    content = Content(
-        type=MessageType.SYSTEM, text=wire.text(item.get("body")), system={"kind": kind}, raw_type=kind
-    )
+    content = Content(type=MessageType.SYSTEM, text=wire.text(item.get("body")), system={"kind": kind}, raw_type=kind)
     return content, _BODY
 
 

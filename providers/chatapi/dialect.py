@@ -49,13 +49,9 @@ class ChatApi(Provider):
     slug: ClassVar[str] = "chatapi"
     name: ClassVar[str] = "chatapi"
     form: ClassVar[tuple[FormField, ...]] = (
-        FormField(
-            "instanceId", "--instance-id", required=True, help="Instance, at 1msg the channel: a number"
-        ),
+        FormField("instanceId", "--instance-id", required=True, help="Instance, at 1msg the channel: a number"),
         FormField("phoneNumber", "--display-phone-number", help="The number itself, with + and country code"),
-        FormField(
-            "apiKey", "--api-key", secret=True, help="The vendor's token, for sending and for the status"
-        ),
+        FormField("apiKey", "--api-key", secret=True, help="The vendor's token, for sending and for the status"),
         FormField(
             "webhookSecret",
             "--webhook-secret",

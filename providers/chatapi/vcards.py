@@ -34,9 +34,7 @@ def contacts_of(body: object) -> list[Contact]:
     found = _BEGIN.split(_joined(body), CARDS)[1:]
     ends = (_END.search(card) for card in found)
     return [
-        _contact(f"BEGIN:VCARD{card[: end.start()]}END:VCARD")
-        for card, end in zip(found, ends, strict=True)
-        if end
+        _contact(f"BEGIN:VCARD{card[: end.start()]}END:VCARD") for card, end in zip(found, ends, strict=True) if end
     ]
 
 

@@ -37,17 +37,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/ledger":
             self._answer(200, self.server.ledger.as_json())
         else:
-            self._refuse()
+            self._answer(501, self.server.refusal)
 
     def do_POST(self) -> None:
-        self._refuse()
+        self._answer(501, self.server.refusal)
 
     do_DELETE = do_POST  # noqa: N815  (the name the base class looks for)
-
-    def _refuse(self) -> None:
-        # What was sent is read first: closing on unread bytes would reset the connection before the answer is read.
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self._answer(501, self.server.refusal)
 
     def _answer(self, code: int, content: object) -> None:
         body = json.dumps(content).encode()

@@ -19,7 +19,7 @@ def link(batch: Batch, fact: Fact, event: IdentityLinked) -> Verdict:
     """Let a person's new identities lead to where the old ones led."""
     if not (event.old.known and event.new.known):
         return ignored("no_party")
-    at = event.at or fact.received_at
+    at = fact.at
     before = _links(batch)
     old, old_seats = acquaint(batch, fact, event.old, at=at)
     new, new_seats = acquaint(batch, fact, event.new, at=at + AFTER, known_as=old)
@@ -29,7 +29,7 @@ def link(batch: Batch, fact: Fact, event: IdentityLinked) -> Verdict:
         lead_to(batch, new_seats, batch.chats[chat_id])
         keep_current(batch.chats[chat_id], fact, event.new)
     if _is_another(event.old, event.new):
-        _give_up(old_seats, fact, event)
+        _give_up(old_seats, fact)
     _rename(batch, customer, event.new)
     outcome = Outcome.DUPLICATE if _links(batch) == before else Outcome.APPLIED
     return Verdict(outcome=outcome, chat_id=chat_id)
@@ -53,11 +53,10 @@ def _rename(batch: Batch, customer: Tracked[Customer], new: Party) -> None:
         customer.set(user_id=new.user_id)
 
 
-def _give_up(seats: list[Seat], fact: Fact, event: IdentityLinked) -> None:
-    at = event.at or fact.received_at
+def _give_up(seats: list[Seat], fact: Fact) -> None:
     for seat in seats:
         if seat.address.entity.kind is AddressKind.PHONE:
-            leave(seat, at + AFTER)
+            leave(seat, fact.at + AFTER)
 
 
 def _links(batch: Batch) -> dict[str, object]:

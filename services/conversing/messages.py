@@ -5,7 +5,6 @@ sums are added in the transaction that inserts the message they count.
 """
 
 from dataclasses import fields
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 from models.chat import REOPENED_BY_CUSTOMER, Chat, LastMessage
@@ -20,10 +19,6 @@ from runtime.metrics import CONFLICTING_DUPLICATES
 from services.conversing.facts import Fact, Verdict, ignored
 from services.conversing.parties import chat_of
 
-#: A vendor's clock may run ahead of ours by so much before its word is doubted.
-AHEAD: Final = timedelta(minutes=10)
-#: No message is older than WhatsApp.
-BEGINNING: Final = datetime.fromisoformat("2009-01-01T00:00:00+00:00")
 _CONTENT: Final = tuple(field.name for field in fields(Content))
 
 
@@ -41,11 +36,6 @@ def arrive(batch: Batch, fact: Fact, event: MessageArrived) -> Verdict:
     profile = event.party.name if event.direction is Direction.INBOUND else None
     _tell_customer(batch.customers.get(chat.entity.customer_id or ""), message, profile)
     return Verdict(outcome=Outcome.APPLIED, message_id=message.id, chat_id=message.chat_id)
-
-
-def believable(at: datetime | None, received_at: datetime) -> bool:
-    """Whether a vendor's time can be taken for the time of a message."""
-    return at is not None and BEGINNING <= at <= received_at + AHEAD
 
 
 def preview(message: Message) -> LastMessage:
@@ -80,7 +70,6 @@ def _again(known: Tracked[Message], fact: Fact, event: MessageArrived) -> Verdic
 def _message(fact: Fact, event: MessageArrived, chat: Chat) -> Message:
     author, business = event.author or event.party, event.business
     inbound = event.direction is Direction.INBOUND
-    plausible = believable(event.at, fact.received_at)
     return Message(
         **_content(event.content),
         id=new_id("msg", fact.received_at),
@@ -100,8 +89,8 @@ def _message(fact: Fact, event: MessageArrived, chat: Chat) -> Message:
         group_id=event.group_id,
         history=event.history or None,
         blocked=chat.blocked or None,
-        timestamp=event.at if plausible and event.at else fact.received_at,
-        timestamp_clamped=None if plausible else True,
+        timestamp=fact.at,
+        timestamp_clamped=None if fact.is_dated else True,
         received_at=fact.received_at,
         event_id=fact.event_id,
         metadata=event.metadata,

@@ -36,7 +36,7 @@ def change_template(batch: Batch, fact: Fact, event: TemplateChanged) -> Verdict
         return ignored("unnamed_template")
     key = template_key(fact, event)
     known = batch.templates.get(key) or batch.add_template(key, _template(fact, event, event.name))
-    at, told_at = event.at or fact.received_at, known.entity.told_at or {}
+    at, told_at = fact.at, known.entity.told_at or {}
     told = {_TEMPLATE_FIELDS[name]: value for name, value in event.changes.items() if name in _TEMPLATE_FIELDS}
     newer = {name: _typed(name, value) for name, value in told.items() if name not in told_at or at > told_at[name]}
     if newer:
@@ -49,7 +49,7 @@ def change_account(batch: Batch, fact: Fact, event: AccountChanged) -> Verdict:
     config = batch.configs.get(fact.account.id)
     if event.health is None or config is None:
         return ignored("kept_with_webhook")
-    since, at = config.entity.health.since, event.at or fact.received_at
+    since, at = config.entity.health.since, fact.at
     if since is not None and at <= since:
         return Verdict(outcome=Outcome.DUPLICATE)
     config.set(health=Health(state=HealthState(event.health), since=at, reason=event.reason or event.event_name))
@@ -61,7 +61,7 @@ def sync_contact(batch: Batch, fact: Fact, event: ContactSynced) -> Verdict:
     if event.removed or not event.party.name:
         return ignored("no_name")
     customer, _ = acquaint(batch, fact, event.party)
-    at = event.at or fact.received_at
+    at = fact.at
     if customer.entity.booked_at is not None and at <= customer.entity.booked_at:
         return Verdict(outcome=Outcome.DUPLICATE)
     customer.set(name=event.party.name, booked_at=at)
@@ -73,7 +73,7 @@ def change_preference(batch: Batch, fact: Fact, event: PreferenceChanged) -> Ver
     if not event.party.known:
         return ignored("no_party")
     customer, _ = acquaint(batch, fact, event.party)
-    wishes, at = customer.entity.message_preferences or {}, event.at or fact.received_at
+    wishes, at = customer.entity.message_preferences or {}, fact.at
     known: dict[str, Any] | None = wishes.get(event.category)
     if known is not None and at <= known["at"]:
         return Verdict(outcome=Outcome.DUPLICATE)

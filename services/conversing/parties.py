@@ -77,6 +77,10 @@ def chat_of(batch: Batch, fact: Fact, event: MessageArrived) -> Tracked[Chat]:
     chat = next((batch.chats[seat.chat_id] for seat in seats if seat.chat_id in batch.chats), None)
     if chat is None:
         chat = _new_chat(batch, fact, event, seats[0].address.entity, customer.entity.id)
+    elif chat.entity.customer_id not in batch.customers:
+        # Whose it was has been deleted meanwhile: it is the chat of whoever writes in it now.
+        chat.set(customer_id=customer.entity.id)
+        customer.add(total_chats=1)
     lead_to(batch, seats, chat)
     keep_current(chat, fact, event.party)
     return chat
@@ -96,7 +100,7 @@ def acquaint(
 
     `known_as` is whom the vendor says it is, should none of its identities tell.
     """
-    at = at or fact.event.at or fact.received_at
+    at = at or fact.at
     found = {
         key: seat_at(batch.addresses[key], at) for key in address_keys(fact.account, party) if key in batch.addresses
     }
@@ -176,7 +180,7 @@ def _who_has(batch: Batch, phone: str, party: Party) -> Tracked[Customer] | None
 
 def _note_spelling(address: Tracked[Address], value: str, fact: Fact) -> None:
     """Send to the spelling the vendor used last, and keep the others as aliases."""
-    entity, at = address.entity, fact.event.at or fact.received_at
+    entity, at = address.entity, fact.at
     if value != entity.value:
         address.set(aliases=sorted({*entity.aliases, entity.value, value}))
     if entity.last_used_at is None or at >= entity.last_used_at:
@@ -192,8 +196,8 @@ def _new_address(batch: Batch, fact: Fact, kind: AddressKind, value: str, custom
         value=value,
         canonical=form,
         customer_id=customer_id,
-        last_used_at=fact.event.at or fact.received_at,
-        since=fact.event.at or fact.received_at,
+        last_used_at=fact.at,
+        since=fact.at,
     )
     batch.add_address(address)
     return batch.addresses[fact.account.id, kind.value, form]
@@ -221,7 +225,7 @@ def _new_chat(batch: Batch, fact: Fact, event: MessageArrived, address: Address,
 
 def keep_current(chat: Tracked[Chat], fact: Fact, party: Party) -> None:
     """Note the spelling and names as the vendor told them last, by its own time and each for itself."""
-    entity, at = chat.entity, fact.event.at or fact.received_at
+    entity, at = chat.entity, fact.at
     seen_at = entity.seen_at or {}
     told = {name: getattr(party, field) for name, field in _TOLD.items()}
     newer = {name: value for name, value in told.items() if value and at >= seen_at.get(name, at)}

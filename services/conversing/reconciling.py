@@ -14,11 +14,15 @@ from models.store.conversations import Conversations
 from models.store.webhook_events import Closing
 from providers.base import Account
 from runtime.clock import Clock
+from runtime.logs import logger
 from services.conversing.applying import apply, event_of, wanted
 from services.conversing.facts import Fact
 
 #: Updates settled in one transaction, at most.
 LIMIT: Final = 500
+#: Waiting updates that one sweep looks at, at most: so many of the newest, and so many of the others in turn.
+STRETCH: Final = 2_000
+_log = logger(__name__)
 FindAccount = Callable[[str], Account | None]
 
 
@@ -29,26 +33,51 @@ class Reconciling:
         self._conversations = conversations
         self._account = account
         self._clock = clock
+        #: The last of the waiting updates that the sweep has looked at in its round through all of them.
+        self._swept_to = ""
 
     def after(self, arrived: Iterable[MessageKey], parked: Sequence[PendingUpdate]) -> int:
         """Settle what waited for messages that have just come, and what was just parked for messages that are here."""
-        messages = {*arrived, *((update.config_id, update.provider_message_id) for update in parked)}
-        refs = [update.client_ref for update in parked if update.client_ref]
-        if not messages:
+        refs = {update.client_ref for update in parked if update.client_ref}
+        here, ours = self._conversations.present(
+            ((update.config_id, update.provider_message_id) for update in parked), refs
+        )
+        messages = {*arrived, *here}
+        if not (messages or ours):
             return 0
-        return self.settle(self._conversations.reconcilable(messages, refs))
+        return self.settle(self._conversations.reconcilable(messages, ours))
 
     def sweep(self) -> int:
-        """Settle whatever still waits although its message is here."""
-        return self.settle(self._conversations.reconcilable_by_sweep(limit=LIMIT))
+        """Settle what still waits although its message is here.
+
+        Looks at what was parked last, where nearly all such pairs are, and at one more stretch of all that waits:
+        a number whose messages others send may have statuses waiting by the hundred thousand.
+        """
+        newest = self._conversations.parked_ids(after=None, limit=STRETCH)
+        others = self._conversations.parked_ids(after=self._swept_to, limit=STRETCH)
+        self._swept_to = others[-1] if len(others) == STRETCH else ""
+        ids = list({*newest, *others})
+        return self.settle(self._conversations.reconcilable_by_sweep(ids)) if ids else 0
 
     def settle(self, updates: Sequence[PendingUpdate]) -> int:
         """Apply parked updates whose message is here; return how many there were."""
         pairs = [(update, fact) for update in updates if (fact := self._fact(update)) is not None]
         for start in range(0, len(pairs), LIMIT):
-            some, facts = zip(*pairs[start : start + LIMIT], strict=True)
-            self._settle(some, facts)
+            self._settle_some(pairs[start : start + LIMIT])
         return len(pairs)
+
+    def _settle_some(self, pairs: Sequence[tuple[PendingUpdate, Fact]]) -> None:
+        """Settle updates together, and where that fails in ever smaller pieces: what is poisoned waits alone."""
+        try:
+            self._settle([update for update, _ in pairs], [fact for _, fact in pairs])
+        except Exception as error:
+            if self._conversations.is_outage(error):
+                raise
+            if len(pairs) == 1:
+                _log.error("update_not_settled", update_id=pairs[0][0].id, error=type(error).__name__, exc_info=True)
+                return
+            self._settle_some(pairs[: len(pairs) // 2])
+            self._settle_some(pairs[len(pairs) // 2 :])
 
     def _settle(self, updates: Sequence[PendingUpdate], facts: Sequence[Fact]) -> None:
         def fold(batch: Batch) -> list[Closing]:
@@ -61,8 +90,13 @@ class Reconciling:
         account = self._account(update.config_id)
         if account is None:
             return None
+        try:
+            event = event_of(update)
+        except (KeyError, TypeError, ValueError) as error:
+            _log.error("update_not_readable", update_id=update.id, error=type(error).__name__)
+            return None
         return Fact(
-            event=event_of(update),
+            event=event,
             account=account,
             event_id=update.event_id or "",
             received_at=update.received_at,

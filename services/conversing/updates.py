@@ -48,7 +48,7 @@ def react(batch: Batch, fact: Fact, event: ReactionChanged) -> Verdict:
     if message is None:
         return _park(batch, fact, event, event.target_id)
     who = "business" if event.direction is Direction.OUTBOUND else _name(event)
-    at = event.at or fact.received_at
+    at = fact.at
     marks = message.entity.reaction_times or {}
     shown = next((one.emoji for one in message.entity.reactions or [] if one.from_ == who), None)
     if who in marks and (marks[who], shown or _REMOVED) >= (at, event.emoji or _REMOVED):
@@ -63,7 +63,7 @@ def edit(batch: Batch, fact: Fact, event: MessageEdited) -> Verdict:
     message = batch.message(fact.account.id, event.target_id)
     if message is None:
         return _park(batch, fact, event, event.target_id)
-    entity, at = message.entity, event.at or fact.received_at
+    entity, at = message.entity, fact.at
     versions = entity.edits or []
     if any(version.key == event.key for version in versions) or entity.edit_key == event.key:
         return _duplicate(message)
@@ -79,14 +79,14 @@ def revoke(batch: Batch, fact: Fact, event: MessageRevoked) -> Verdict:
     message = batch.message(fact.account.id, event.target_id)
     if message is None:
         return _park(batch, fact, event, event.target_id)
-    at = event.at or fact.received_at
+    at = fact.at
     if message.entity.revoked_at is not None and message.entity.revoked_at <= at:
         return _duplicate(message)
     return _change(batch, message, revoked_at=at)
 
 
 def _status_changes(message: Message, fact: Fact, event: StatusChanged) -> dict[str, Any]:
-    at = event.at or fact.received_at
+    at = fact.at
     moved = advance(message.status, event.status)
     changes: dict[str, Any] = {"status": moved, "read_status": READ_STATUS.get(moved)}
     for name in TIMES.get(event.status, ()):
@@ -141,7 +141,8 @@ def _park(batch: Batch, fact: Fact, event: Update, target: str, *, client_ref: s
             provider_message_id=target,
             client_ref=client_ref,
             kind=KINDS[type(event)],
-            key=event.key,
+            # The vendor may tell the same step twice with two times, and both must be looked at.
+            key=f"{event.key}@{fact.at.isoformat(timespec='milliseconds')}",
             at=event.at,
             payload=to_document(event),
             event_id=fact.event_id,

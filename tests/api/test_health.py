@@ -34,8 +34,9 @@ def test_all_is_well(api: Api) -> None:
 
 def test_depths_and_ages_are_counted_per_state(api: Api) -> None:
     store = api.wired.store
-    for state, minutes in (("pending", 5), ("pending", 2), ("processing", 1), ("processed", 60), ("failed", 60)):
+    for state, minutes in (("pending", 5), ("pending", 2), ("processed", 60), ("failed", 60)):
         add_event(store, status=state, nextAttemptAt=NOON - timedelta(minutes=minutes))
+    add_event(store, status="pending", nextAttemptAt=NOON - timedelta(minutes=1), leaseUntil=NOON)
     text = api.stranger().get("/metrics").text
     assert series(text, EVENTS_WAITING[0]) == {'{state="pending"}': 2, '{state="processing"}': 1}
     assert series(text, EVENTS_OLDEST[0]) == {'{state="pending"}': 300, '{state="processing"}': 60}

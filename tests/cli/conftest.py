@@ -1,5 +1,6 @@
 """The command line in this process: arguments in; exit code, stdout and stderr out."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,12 @@ import redis
 from cryptography.fernet import Fernet
 
 from cli.main import main
-from runtime.logs import configure_logs
 from runtime.settings import variable_names
+from tests.support.quiet import quiet
 from tests.support.wired import Wired
+
+#: Threads of earlier tests refresh their accounts on and on; what they say is no word of a command.
+BACKGROUND = "providers.directory"
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,13 @@ def bare(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
         if name in variable_names() or name.endswith("_API_URL") or name.startswith("HOOKLINE_"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    logging.getLogger(BACKGROUND).setLevel(logging.CRITICAL)
     yield Hookline(monkeypatch, capsys)
     monkeypatch.undo()
     os.environ.clear()
     os.environ.update(before)
-    configure_logs(level="ERROR", style="json")
+    logging.getLogger(BACKGROUND).setLevel(logging.NOTSET)
+    quiet()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def test_with_everything_in_place_all_is_ok(hookline: Hookline) -> None:
 
     assert outcome.code == 0
     assert outcome.err == ""
-    assert table(outcome.out) == {name: ("ok", "") for name in PROBES}
+    assert table(outcome.out) == dict.fromkeys(PROBES, ("ok", ""))
 
 
 def test_missing_indexes_are_named(hookline: Hookline, database_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,17 +89,16 @@ def test_an_account_of_an_unknown_vendor_is_told(hookline: Hookline, wired: Wire
     assert table(hookline("check").out)["accounts"] == ("FAIL", f"{wired.account.id}: unknown vendor acme")
 
 
-@pytest.mark.timeout(60)
 def test_a_dead_database_is_told_line_by_line_and_without_its_password(
     hookline: Hookline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MONGODB_URI", "mongodb://user:canary@127.0.0.1:1/?serverSelectionTimeoutMS=100")
+    monkeypatch.setenv("MONGODB_URI", "mongodb://user:canary@127.0.0.1:1/")
 
     outcome = hookline("check")
 
     assert outcome.code == 1
     found = table(outcome.out)
     assert found["mongodb"] == ("FAIL", "MongoDB does not answer (ServerSelectionTimeoutError)")
-    assert [found[name][0] for name in ("indexes", "keys", "accounts")] == ["FAIL"] * 3
+    assert {found[name] for name in ("indexes", "keys", "accounts")} == {("FAIL", "not checked without mongodb")}
     assert found["redis"] == ("ok", "")
     assert "canary" not in outcome.out + outcome.err

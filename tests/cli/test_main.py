@@ -106,7 +106,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
         raise raised[0]
 
     monkeypatch.setattr(command, "FAILS", fails, raising=False)
-    monkeypatch.setitem(COMMANDS, "fails", "cli.main:FAILS")  # type: ignore[misc]
+    monkeypatch.setitem(COMMANDS, "fails", "cli.main:FAILS")
     return raised
 
 

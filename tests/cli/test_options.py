@@ -1,21 +1,32 @@
 """What all commands share: where the engines are, and how lists are printed."""
 
+import fcntl
 import json
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from cli.options import as_text, show
+from runtime.settings import LOCK_FILE, RUN_FILE
 from tests.cli.conftest import Hookline
 
-ROWS = [{"id": "a", "at": datetime(2026, 1, 2, 3, 4, 5, 6000, UTC), "name": None}, {"id": "bbb", "name": "Zoë"}]
+ROWS: list[Mapping[str, object]] = [
+    {"id": "a", "at": datetime(2026, 1, 2, 3, 4, 5, 6000, UTC), "name": None},
+    {"id": "bbb", "name": "Zoë"},
+]
 
 
-def run_file(directory: Path, environment: dict[str, str]) -> Path:
-    directory.mkdir(exist_ok=True)
-    (directory / "run.json").write_text(json.dumps({"environment": environment}))
-    return directory
+@pytest.fixture
+def running(tmp_path: Path, told: dict[str, str]) -> Iterator[str]:
+    """A data directory as a running `hookline up` keeps it: what it told, and a lock that it holds."""
+    directory = tmp_path / "running"
+    directory.mkdir()
+    (directory / RUN_FILE).write_text(json.dumps({"environment": told}))
+    with (directory / LOCK_FILE).open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield str(directory)
 
 
 def test_a_list_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,10 +66,8 @@ def test_what_is_printed_never_steers_the_terminal(control: str, capsys: pytest.
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_the_data_directory_may_stand_before_or_after_the_command(
-    before: bool, bare: Hookline, told: dict[str, str], tmp_path: Path
-) -> None:
-    data = ["--data", str(run_file(tmp_path / "run", told))]
+def test_the_data_directory_may_stand_before_or_after_the_command(before: bool, bare: Hookline, running: str) -> None:
+    data = ["--data", running]
 
     outcome = bare(*data, "configs", "list", "--json") if before else bare("configs", "list", "--json", *data)
 
@@ -67,23 +76,22 @@ def test_the_data_directory_may_stand_before_or_after_the_command(
 
 
 def test_the_data_directory_may_stand_in_the_environment_and_the_command_line_wins(
-    bare: Hookline, told: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bare: Hookline, running: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = str(run_file(tmp_path / "good", told))
     monkeypatch.setenv("HOOKLINE_DATA", str(tmp_path / "nowhere"))
 
     assert bare("configs", "list").code == 1
-    for arguments in (("--data", good, "configs", "list"), ("configs", "list", "--data", good)):
+    for arguments in (("--data", running, "configs", "list"), ("configs", "list", "--data", running)):
         outcome = bare(*arguments)
         assert outcome.code == 0, outcome.err
 
 
 def test_the_data_directory_wins_over_the_other_settings(
-    bare: Hookline, told: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bare: Hookline, running: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MONGODB_DATABASE", "elsewhere")
 
-    assert json.loads(bare("configs", "list", "--json", "--data", str(run_file(tmp_path / "run", told))).out)
+    assert json.loads(bare("configs", "list", "--json", "--data", running).out)
 
 
 def test_where_nothing_runs_one_line_says_so(hookline: Hookline, tmp_path: Path) -> None:

@@ -271,12 +271,13 @@ def test_with_the_database_away_nothing_is_promised_and_nobody_forgotten(system:
     assert deliver(url, a_body("before")).status_code == 200
     system.mongo.kill()
     try:
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(8) as pool:
+            forging = pool.submit(deliver, url, a_body("forged"), "0" * 32)
+            asking = pool.submit(requests.get, f"{url}/readyz", timeout=5)
             valid = list(pool.map(lambda n: deliver(url, a_body(f"lost {n}")), range(4)))
-        forged = deliver(url, a_body("forged"), secret="0" * 32)
-        ready = requests.get(f"{url}/readyz", timeout=5)
-        alive = requests.get(f"{url}/healthz", timeout=1)
-        metrics = requests.get(f"{url}/metrics", timeout=1)
+            alive = requests.get(f"{url}/healthz", timeout=1)
+            metrics = requests.get(f"{url}/metrics", timeout=1)
+            forged, ready = forging.result(), asking.result()
     finally:
         system.mongo.start()
 

@@ -29,7 +29,7 @@ def system(tmp_path: Path) -> Iterator[System]:
 
 
 def in_work(system: System) -> bool:
-    return system.store.webhookevents.find_one({"status": "processing"}) is not None
+    return system.store.webhookevents.find_one({"leaseUntil": {"$exists": True}}) is not None
 
 
 def balanced(system: System, ledger: Ledger) -> bool:

@@ -13,6 +13,7 @@ from providers.accounts import open_account, open_accounts, seal_context
 from runtime.crypto import KeyRing, Secret
 from runtime.errors import CryptoError
 from runtime.logs import configure_logs
+from tests.support.quiet import quiet
 
 META = registry.by_names()["meta-whatsapp"]
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -86,7 +87,7 @@ def test_one_that_does_not_open_and_one_nobody_speaks_leave_the_others() -> None
     try:
         accounts = open_accounts([broken, stranger, config()], KEYRING, at=NOW)
     finally:
-        configure_logs(level="ERROR", style="json")
+        quiet()
 
     assert [one.id for one in accounts] == ["cfg_1"]
     assert "account_not_opened" in told.getvalue()

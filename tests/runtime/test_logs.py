@@ -24,6 +24,7 @@ from runtime.logs import (
     logger,
     scrub,
 )
+from tests.support.quiet import quiet
 
 CANARY = "canary-9c41"
 PHONE = "447700900381"
@@ -45,7 +46,7 @@ def written() -> Iterator[Written]:
     stderr.configure()
     yield stderr
     clear_contextvars()
-    configure_logs(level="ERROR", style="json")
+    quiet()
 
 
 def last(written: Written) -> dict[str, Any]:

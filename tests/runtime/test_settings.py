@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 
 from runtime.crypto import Secret
 from runtime.errors import SettingsError
-from runtime.settings import DURATIONS, Settings, load_settings, use_running, variable_names
+from runtime.settings import DURATIONS, LOCK_FILE, RUN_FILE, Settings, load_settings, use_running, variable_names
 
 ROOT = Path(__file__).parents[2]
 KEY = Fernet.generate_key().decode()
@@ -249,10 +249,22 @@ def test_a_running_system_is_used_in_place_of_the_environment(tmp_path: Path) ->
 @pytest.mark.parametrize("content", [None, "", "{", "[]", "3", "{}", '{"environment": []}', '{"environment": null}'])
 def test_where_nothing_runs_one_line_says_so(content: str | None, tmp_path: Path) -> None:
     if content is not None:
-        (tmp_path / "run.json").write_text(content)
+        (tmp_path / RUN_FILE).write_text(content)
 
     with pytest.raises(SettingsError, match=rf"^--data {tmp_path}: no `hookline up --data {tmp_path}` is running$"):
         use_running(tmp_path)
+
+
+@pytest.mark.parametrize("locked_once", [True, False])
+def test_what_a_killed_system_left_behind_is_not_used(locked_once: bool, tmp_path: Path) -> None:
+    (tmp_path / RUN_FILE).write_text(json.dumps({"environment": {"MONGODB_DATABASE": "of_run"}}))
+    if locked_once:
+        (tmp_path / LOCK_FILE).touch()
+
+    with pytest.raises(SettingsError, match="is running; the last one was killed"):
+        use_running(tmp_path)
+
+    assert "of_run" not in os.environ.values()
 
 
 #: Variables that are not settings of ours: they are read by a library, the command line, or by a vendor's slug.

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from prometheus_client import REGISTRY
+from redis import Redis
 
 from models.values import EventStatus
-from services.sweeping import RING_SIZE, Sweeping
+from services.sweeping import ENOUGH_RINGS, RING_SIZE, Sweeping
 from tests.support import meta_webhooks as meta
 from tests.support.wired import Wired
 
@@ -96,7 +98,7 @@ def test_what_a_dead_worker_held_comes_back_when_its_lease_is_over(
 
     wired.clock_hand.move(LEASE - timedelta(seconds=1))
     assert sweeping.stranded() == 0
-    assert wired.events.get(ids[0]).status is EventStatus.PROCESSING
+    assert wired.events.get(ids[0]).claim is not None
 
     wired.clock_hand.move(timedelta(seconds=2))
     assert sweeping.stranded() == 1
@@ -146,7 +148,7 @@ def test_a_row_taken_again_meanwhile_is_not_taken_from_its_new_holder(wired: Wir
     sweeping.stranded()
 
     event = wired.events.get(ids[0])
-    assert event.status is EventStatus.PROCESSING
+    assert event.claim is not None
     assert event.generation == 2
 
 
@@ -179,3 +181,25 @@ def test_what_it_finds_is_counted_by_why(wired: Wired, sweeping: Sweeping) -> No
     sweeping.stranded()
 
     assert [counted("lease_expired") - before[0], counted("not_rung") - before[1]] == [2, 5]
+
+
+def test_while_enough_rings_wait_for_workers_no_more_are_made(wired: Wired, bell: Bell) -> None:
+    ids = stored(wired)
+    wired.clock_hand.move(AFTER * 2)
+    waiting = ENOUGH_RINGS
+    sweeping = Sweeping(wired.events, wired.clock, ring=bell, after=AFTER, rings_waiting=lambda: waiting)
+
+    assert sweeping.stranded() == 0
+    waiting -= 1
+    assert sweeping.stranded() == 1
+    assert bell.rung == ids
+
+
+def test_a_night_without_workers_fills_the_queue_no_further(wired: Wired, redis_client: Redis) -> None:
+    wired.settings = replace(wired.settings, sweep_after=timedelta(seconds=1))
+    stored(wired)
+    wired.clock_hand.move(AFTER)
+    for _ in range(ENOUGH_RINGS + 20):
+        wired.sweeping.stranded()
+
+    assert redis_client.llen("hookline:inbound") == ENOUGH_RINGS

@@ -16,6 +16,7 @@ from models.store.indexes import apply
 from runtime.crypto import Secret
 from runtime.settings import Settings
 from tests.support import meta_webhooks as meta
+from tests.support.quiet import quiet
 from tests.support.wired import Wired, add_meta_account
 
 PATH = "/api/whatsapp/webhooks/meta"
@@ -61,5 +62,7 @@ def street(settings: Settings, *, account: bool = True) -> Iterator[Street]:
     apply(services.store.database)
     if account:
         services.account = add_meta_account(services)
-    yield Street(settings, services, Client(create_app(settings)))
+    client = Client(create_app(settings))
+    quiet()
+    yield Street(settings, services, client)
     services.store.client.close()

@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY
 from runtime.broker import ring
 from runtime.jobs import RECEIVE
 from runtime.logs import bound_contextvars, configure_logs, logger
+from tests.support.quiet import quiet
 from workers.middleware import Observed
 
 CANARY = "canary-31f0"
@@ -59,7 +60,7 @@ def written() -> Iterator[io.StringIO]:
     with redirect_stderr(told):
         configure_logs(level="INFO", style="json")
     yield told
-    configure_logs(level="ERROR", style="json")
+    quiet()
 
 
 def lines(written: io.StringIO) -> list[dict[str, Any]]:

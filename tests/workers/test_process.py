@@ -60,7 +60,7 @@ def test_told_to_stop_in_mid_work_it_ends_cleanly_and_nothing_is_lost(
     assert process.stop() == 0, process.said()
 
     assert time.monotonic() - began < processes.PATIENCE_S
-    assert wired.store.webhookevents.count_documents({"status": "processing"}) == 0
+    assert wired.store.webhookevents.count_documents({"leaseUntil": {"$exists": True}}) == 0
     waiting = [row["id"] for row in wired.store.webhookevents.find(OPEN)]
     assert wired.store.messages.count_documents({}) == len(ids) - len(waiting)
     wired.receiving.receive(waiting)

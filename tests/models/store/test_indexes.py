@@ -249,7 +249,7 @@ LOOKUPS: list[tuple[str, dict[str, Any], str]] = [
     ("chats", {"configId": "c", "addressId": "a", "isDeleted": False}, "configId_1_addressId_1"),
     ("addresses", {"configId": "c", "kind": "phone", "canonical": "a"}, "configId_1_canonical_1_kind_1"),
     ("webhookevents", {"status": "pending", "nextAttemptAt": {"$lte": NOW}}, "status_1_nextAttemptAt_1"),
-    ("webhookevents", {"status": "processing", "leaseUntil": {"$lte": NOW}}, "status_1_nextAttemptAt_1"),
+    ("webhookevents", {"status": "pending", "leaseUntil": {"$lte": NOW}}, "status_1_nextAttemptAt_1"),
     ("webhookevents", {"status": "failed"}, "status_1"),
     ("webhookevents", {"eventType": "message"}, "eventType_1"),
     ("pendingupdates", PROVIDER_IDS, "configId_1_providerMessageId_1"),

@@ -55,7 +55,9 @@ def test_updates_whose_message_is_here_are_found(scanless: Store) -> None:
     scanless.messages.insert_one({"id": new_id("msg"), "configId": "cfg_1", "providerMessageId": "wamid.1"})
     conversations = Conversations(scanless)
     assert [found.id for found in conversations.reconcilable([("cfg_1", "wamid.1")], ["msg_1"])] == [update.id]
-    assert [found.id for found in conversations.reconcilable_by_sweep(limit=10)] == [update.id]
+    parked = conversations.parked_ids(after="", limit=10)
+    assert parked == conversations.parked_ids(after=None, limit=10)[::-1]
+    assert [found.id for found in conversations.reconcilable_by_sweep(parked)] == [update.id]
 
 
 def test_accounts_and_tokens_are_found(scanless: Store) -> None:

@@ -41,7 +41,7 @@ def live(wired: Wired, collection: str) -> list[dict[str, Any]]:
     return list(wired.store.database[collection].find({"isDeleted": False}))
 
 
-def texts_of(wired: Wired) -> dict[str, set[str]]:
+def texts_of(wired: Wired) -> dict[str | None, set[str]]:
     """The texts in each live chat, by the number it shows."""
     return {
         chat.get("phoneNumber", chat.get("userId")): {

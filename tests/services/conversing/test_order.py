@@ -21,8 +21,17 @@ ANNA, BEN, CLEO = "447700900101", "447700900102", "5521988880103"
 OUT, ANSWER = "wamid.OUT", "wamid.ANSWER"
 #: Moments and ids of our own doing, which no vendor knows.
 OURS = {
-    "_id", "lastUsedAt", "receivedAt", "createdAt", "updatedAt", "eventId", "reopenedAt", "expiresAt", "aliases", "whatsappBusinessAccountId",
-}  # fmt: skip
+    "_id",
+    "aliases",
+    "createdAt",
+    "eventId",
+    "expiresAt",
+    "lastUsedAt",
+    "receivedAt",
+    "reopenedAt",
+    "updatedAt",
+    "whatsappBusinessAccountId",
+}
 
 
 def a_day() -> list[bytes]:
