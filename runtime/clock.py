@@ -55,13 +55,10 @@ class SharedClock:
     `now()` never waits: the offset is measured by `resync`, at start and by a background thread.
     """
 
-    def __init__(
-        self, reference: Callable[[], datetime], *, machine: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, reference: Callable[[], datetime]) -> None:
         self._reference = reference
-        self._machine = machine
         #: The moment at which the steady counter stood at zero.
-        self._zero = machine() - _counted()
+        self._zero = datetime.now(UTC) - _counted()
 
     def now(self) -> datetime:
         """The present moment by the shared reference."""
@@ -70,7 +67,7 @@ class SharedClock:
     @property
     def offset(self) -> timedelta:
         """How far this machine's clock is behind the reference."""
-        return self._zero + _counted() - self._machine()
+        return self._zero + _counted() - datetime.now(UTC)
 
     def resync(self) -> bool:
         """Measure the offset anew, and say whether that worked; a reference that cannot be reached changes nothing."""

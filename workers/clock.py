@@ -4,6 +4,7 @@ Two clocks are wasteful, never wrong: a lock in Redis lets one of them work at a
 works, because everything it does is a conditional claim. Deliberately no state of its own.
 """
 
+from datetime import UTC, datetime
 from typing import Final
 
 import redis
@@ -37,8 +38,12 @@ def run_clock(settings: Settings) -> None:
         executors={"default": ThreadPoolExecutor(len(TIMETABLE))},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
+    # The first turn at once: a clock that was away has something to make up for.
+    first = datetime.now(UTC)
     for entry in TIMETABLE:
-        scheduler.add_job(turns.take, "interval", args=(entry,), seconds=entry.every, id=entry.name)
+        scheduler.add_job(
+            turns.take, "interval", args=(entry,), seconds=entry.every, id=entry.name, next_run_time=first
+        )
     stop = stop_signal()
     metrics = serve_metrics(settings.metrics_bind, services.store.problem)
     scheduler.start()

@@ -277,7 +277,7 @@ def _save(collection: _Documents, documents: Iterable[Tracked[T]], session: Clie
     In this order, and those that end before all others: what one gives up, another may take in the same batch.
     """
     held = list(documents)
-    changed = sorted((tracked for tracked in held if tracked.is_changed), key=_gives_nothing_up)
+    changed = sorted((tracked for tracked in held if tracked.is_changed), key=_gives_up_first)
     new = [_new_document(tracked, now) for tracked in held if tracked.is_new]
     if changed:
         collection.bulk_write([_update(tracked, now) for tracked in changed], session=session)
@@ -285,8 +285,9 @@ def _save(collection: _Documents, documents: Iterable[Tracked[T]], session: Clie
         collection.insert_many(new, ordered=False, session=session)
 
 
-def _gives_nothing_up(tracked: Tracked[T]) -> bool:
-    return not (tracked.changes.get("is_deleted") or None in tracked.changes.values())
+def _gives_up_first(tracked: Tracked[T]) -> tuple[bool, bool]:
+    """Order what ends before what loses a field, and both before the others."""
+    return not tracked.changes.get("is_deleted"), None not in tracked.changes.values()
 
 
 def _new_document(tracked: Tracked[T], now: datetime) -> dict[str, Any]:

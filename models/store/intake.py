@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, Final
 
 import bson
+import pymongo
 from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
 from pymongo.collection import Collection
@@ -22,9 +23,10 @@ from models.ids import new_id
 from models.values import EventStatus
 
 DUPLICATE_KEY: Final = 11000
-#: How long (ms) a group may wait for the majority before it is reported as not stored.
-MAJORITY_TIMEOUT_MS: Final = 3_000
-DURABLE: Final = WriteConcern(w="majority", j=True, wtimeout=MAJORITY_TIMEOUT_MS)
+#: How long (s) storing a group may take, the majority's word and a change of primary included, before it is reported
+#: as not stored. A server that hangs would otherwise hold up every group behind it for longer than vendors wait.
+STORE_LIMIT_S: Final = 3.0
+DURABLE: Final = WriteConcern(w="majority", j=True)
 _UNFINISHED: Final = [EventStatus.PENDING, EventStatus.PROCESSING]
 
 
@@ -113,7 +115,8 @@ class Intake:
             pymongo.errors.PyMongoError: nothing can be promised about any of them; a redelivery is recognised.
         """
         try:
-            self._durable.insert_many([row.document for row in rows], ordered=False)
+            with pymongo.timeout(STORE_LIMIT_S):
+                self._durable.insert_many([row.document for row in rows], ordered=False)
         except BulkWriteError as error:
             if error.details.get("writeConcernErrors"):
                 raise

@@ -25,7 +25,12 @@ SLOW_MS = 5000
 #: Milliseconds a client waits for mongod to accept, answer or be found.
 PATIENCE_MS = 1000
 #: Parameters of every start: no self-diagnosis in the background, no long farewell on SIGTERM.
-PARAMETERS = ("diagnosticDataCollectionEnabled=false", "shutdownTimeoutMillisForSignaledShutdown=100")
+PARAMETERS = (
+    "diagnosticDataCollectionEnabled=false",
+    "shutdownTimeoutMillisForSignaledShutdown=100",
+    # A killed worker's transaction holds its chats for so long (docs/decisions/0009); the default is 60.
+    "transactionLifetimeLimitSeconds=15",
+)
 
 
 class MongoEngine(Engine):

@@ -30,6 +30,7 @@ def link(batch: Batch, fact: Fact, event: IdentityLinked) -> Verdict:
         keep_current(batch.chats[chat_id], fact, event.new)
     if _is_another(event.old, event.new):
         _give_up(old_seats, fact)
+        _move_out(batch, old_seats, new_seats)
     _rename(batch, customer, event.new)
     outcome = Outcome.DUPLICATE if _links(batch) == before else Outcome.APPLIED
     return Verdict(outcome=outcome, chat_id=chat_id)
@@ -57,6 +58,17 @@ def _give_up(seats: list[Seat], fact: Fact) -> None:
     for seat in seats:
         if seat.address.entity.kind is AddressKind.PHONE:
             leave(seat, fact.at + AFTER)
+
+
+def _move_out(batch: Batch, old_seats: list[Seat], new_seats: list[Seat]) -> None:
+    """A chat under the number that was given up is one under the new identity: its answers must go there, and the
+    number's next holder has a chat of his own.
+    """
+    given_up = {seat.address.entity.id for seat in old_seats if seat.address.entity.kind is AddressKind.PHONE}
+    led_to = {seat.chat_id for seat in new_seats}
+    for chat in batch.chats.values():
+        if chat.entity.id in led_to and chat.entity.address_id in given_up:
+            chat.set(address_id=new_seats[0].address.entity.id)
 
 
 def _links(batch: Batch) -> dict[str, object]:

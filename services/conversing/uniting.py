@@ -33,6 +33,9 @@ def unite(batch: Batch, one: Tracked[Customer], other: Tracked[Customer], fact: 
     for chat in batch.chats.values():
         if chat.entity.customer_id == ends.entity.id:
             chat.set(customer_id=stays.entity.id)
+    for message in batch.by_ref.values():
+        if message.entity.customer_id == ends.entity.id:
+            message.set(customer_id=stays.entity.id)
     return stays
 
 

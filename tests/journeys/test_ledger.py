@@ -153,11 +153,32 @@ def test_a_worker_told_to_stop_leaves_nothing_undone(system: System) -> None:
     assert_balances(system, vendor.ledger)
 
 
+def test_a_transaction_left_open_by_a_dead_worker_holds_nobody_up_for_long(system: System) -> None:
+    url = system.start_receiver()
+    system.start("clock")
+    system.start("worker")
+    with Vendor(url) as vendor:
+        until(lambda: vendor.sent(50), seconds=60, what="load")
+    assert_balances(system, vendor.ledger)
+    dead = system.store.client.start_session()
+    dead.start_transaction()
+    system.store.chats.update_many({}, {"$set": {"priority": "high"}}, session=dead)
+
+    with Vendor(url, seed=2) as late:
+        until(lambda: late.sent(50), seconds=60, what="load for the chats it holds")
+
+    late.ledger.acknowledged |= vendor.ledger.acknowledged
+    assert_balances(system, late.ledger)
+    assert system.store.webhookevents.count_documents({"status": "failed"}) == 0
+
+
 def test_control_without_the_sweep_a_flushed_queue_strands_messages(system: System) -> None:
     """No clock runs, so nothing rings again for what the queue forgot."""
     url = system.start_receiver()
     with Vendor(url) as vendor:
         until(lambda: vendor.sent(100), seconds=60, what="load")
+    # A ring still to come would bring along everything that waits.
+    system.processes[0].kill()
     redis.Redis.from_url(system.valkey.uri).flushall()
     system.start("worker")
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -105,13 +105,19 @@ def test_an_answer_that_took_too_long_says_nothing_of_the_time(monkeypatch: pyte
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
-def test_setting_the_machines_clock_moves_nothing(jump: timedelta) -> None:
-    set_by = timedelta(0)
-    clock = SharedClock(machine, machine=lambda: machine() + set_by)
+def test_setting_the_machines_clock_moves_nothing(jump: timedelta, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Set(datetime):
+        """The machine's clock after somebody has set it."""
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Set":
+            return cls.fromtimestamp((machine() + jump).timestamp(), tz)
+
+    clock = SharedClock(machine)
     clock.resync()
     before = clock.now()
 
-    set_by = jump
+    monkeypatch.setattr(clocks, "datetime", Set)
 
     assert timedelta(0) <= clock.now() - before < MOMENT
     assert abs(clock.offset + jump) < MOMENT

@@ -10,12 +10,14 @@ import redis
 from redis.exceptions import RedisError
 
 from runtime.broker import ring, ringing_broker
-from runtime.connections import RING_BUDGET_S, connect_mongo, connect_redis, connect_redis_briefly
+from runtime.connections import connect_mongo, connect_redis, connect_redis_briefly
 from runtime.crypto import Secret
 from runtime.errors import SettingsError
 from runtime.jobs import RECEIVE
 
 CANARY = "canary-pw"
+#: The budget of a ring is 50 ms (s); connecting costs a little besides, and so does a busy machine.
+LONGEST_RING = 0.25
 
 
 @pytest.fixture
@@ -74,8 +76,7 @@ def test_a_ring_into_a_black_hole_is_over_within_its_budget(black_hole: str) -> 
     with pytest.raises(RedisError):
         ring(broker, RECEIVE, ["evt_1"])
 
-    # The budget is of one answer; connecting and the driver's own words cost a little besides.
-    assert time.perf_counter() - began < 2 * RING_BUDGET_S + 0.1
+    assert time.perf_counter() - began < LONGEST_RING
 
 
 def test_a_brief_connection_tries_once(black_hole: str) -> None:
@@ -85,7 +86,7 @@ def test_a_brief_connection_tries_once(black_hole: str) -> None:
     with pytest.raises(redis.TimeoutError):
         client.ping()
 
-    assert time.perf_counter() - began < 2 * RING_BUDGET_S + 0.1
+    assert time.perf_counter() - began < LONGEST_RING
 
 
 def test_a_workers_connection_never_waits_for_ever() -> None:

@@ -118,7 +118,7 @@ def test_three_vendors_side_by_side_until_ctrl_c_and_again_after_it(data: Path) 
     # Killed, it cannot clean up; whoever asks for it is told so instead of being led to dead engines.
     second.process.kill()
     second.process.wait()
-    until(lambda: not second.own(), seconds=15, what="the end of everybody")
+    until(lambda: not second.own(), seconds=45, what="the end of everybody")
     assert (data / "run.json").exists()
     asked = listed(data)
     assert asked.returncode == 1
