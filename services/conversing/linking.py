@@ -61,9 +61,7 @@ def _give_up(seats: list[Seat], fact: Fact) -> None:
 
 
 def _move_out(batch: Batch, old_seats: list[Seat], new_seats: list[Seat]) -> None:
-    """A chat under the number that was given up is one under the new identity: its answers must go there, and the
-    number's next holder has a chat of his own.
-    """
+    """Bring a chat under the new identity: there its answers go, and the number's next holder has one of his own."""
     given_up = {seat.address.entity.id for seat in old_seats if seat.address.entity.kind is AddressKind.PHONE}
     led_to = {seat.chat_id for seat in new_seats}
     for chat in batch.chats.values():

@@ -76,14 +76,29 @@ def chat_of(batch: Batch, fact: Fact, event: MessageArrived) -> Tracked[Chat]:
     customer, seats = acquaint(batch, fact, event.party)
     chat = next((batch.chats[seat.chat_id] for seat in seats if seat.chat_id in batch.chats), None)
     if chat is None:
+        _vacate(batch, seats[0].address.entity)
         chat = _new_chat(batch, fact, event, seats[0].address.entity, customer.entity.id)
     elif chat.entity.customer_id not in batch.customers:
         # Whose it was has been deleted meanwhile: it is the chat of whoever writes in it now.
         chat.set(customer_id=customer.entity.id)
         customer.add(total_chats=1)
+    if chat.entity.address_id == chat.entity.id:
+        chat.set(address_id=seats[0].address.entity.id)
     lead_to(batch, seats, chat)
     keep_current(chat, fact, event.party)
     return chat
+
+
+def _vacate(batch: Batch, address: Address) -> None:
+    """Let a chat of an earlier holder give up an address that somebody else has now.
+
+    It goes by another address that leads to it, or by its own id until its person writes again.
+    """
+    for chat in batch.chats.values():
+        if chat.entity.address_id == address.id and not chat.entity.is_deleted:
+            others = (other.entity for other in batch.addresses.values() if other.entity is not address)
+            known = (other.id for other in others if other.chat_id == chat.entity.id)
+            chat.set(address_id=next(known, chat.entity.id))
 
 
 def lead_to(batch: Batch, seats: Iterable[Seat], chat: Tracked[Chat]) -> None:

@@ -24,6 +24,9 @@ def unite(batch: Batch, one: Tracked[Customer], other: Tracked[Customer], fact: 
     _unite_chats(batch, stays, ends, fact)
     _take_over(batch, stays, ends)
     batch.merged_customers[ends.entity.id] = stays.entity.id
+    number = ends.entity.phone_number or ""
+    if batch.by_phone.get(number) is ends:
+        batch.by_phone.pop(number)
     ends.set(
         is_deleted=True, deleted_at=fact.received_at, merged_into=stays.entity.id, phone_number=None, is_active=False
     )

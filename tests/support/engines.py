@@ -31,7 +31,7 @@ def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     from sandbox.engines import MongoEngine
 
-    engine = MongoEngine(tmp_path_factory.mktemp("mongo"), oplog_mb=64, test_commands=True)
+    engine = MongoEngine(tmp_path_factory.mktemp("mongo"), cache_gb=1, oplog_mb=64, test_commands=True)
     uri = engine.start()
     with MongoClient[dict[str, Any]](uri) as client:
         # A transaction that a test leaves open keeps its database from being dropped for so long.
