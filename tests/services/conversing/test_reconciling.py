@@ -51,18 +51,29 @@ def test_what_a_crash_left_is_settled_by_the_sweep(wired: Wired) -> None:
     [
         {"$unset": {"payload.status": 1}},  # written by a version that knew the field by another name
         {"$set": {"kind": "of another version"}},
-        {"$set": {"payload.pricing": {"model": "x" * 15_000_000}}},
     ],
 )
 def test_an_update_that_cannot_be_settled_waits_alone(wired: Wired, harm: dict[str, Any]) -> None:
     strand(wired, "wamid.A", "wamid.B", "wamid.C")
-    wired.store.messages.update_one({"providerMessageId": "wamid.B"}, {"$set": {"metadata": {"m": "y" * 2_000_000}}})
     wired.store.pendingupdates.update_one({"providerMessageId": "wamid.B"}, harm)
 
     wired.reconciling.sweep()
 
     assert [status(wired, name) for name in ("wamid.A", "wamid.C")] == ["read", "read"]
     assert wired.store.pendingupdates.count_documents({}) == 1
+
+
+def test_an_update_that_cannot_be_stored_waits_alone(wired: Wired) -> None:
+    """A reaction's sender becomes a key of the message, and a key cannot hold a NUL."""
+    reaction = meta.reaction("wamid.B", "👍")
+    reaction["messages"][0]["from_user_id"] = "GB.\x00"
+    wired.deliver(meta.envelope(reaction))
+    strand(wired, "wamid.A", "wamid.B", "wamid.C")
+
+    wired.reconciling.sweep()
+
+    assert [status(wired, name) for name in ("wamid.A", "wamid.B", "wamid.C")] == ["read"] * 3
+    assert [row["kind"] for row in wired.store.pendingupdates.find()] == ["reaction"]
 
 
 def test_a_sweep_looks_at_the_newest_and_at_a_stretch_of_the_others(
