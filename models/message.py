@@ -88,13 +88,57 @@ class Order:
 
 
 @dataclass(slots=True, kw_only=True)
+class Choice:
+    """One reply button, or one row of a list."""
+
+    id: str
+    title: str
+    description: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class ChoiceGroup:
+    """The rows of a list under one heading."""
+
+    title: str | None = None
+    rows: list[Choice] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Interactive:
+    """An outbound message that asks for a tap; its text is the message's `text`, a header's file its `media`.
+
+    `kind`: buttons, list, cta_url, flow, location_request or contact_request.
+    """
+
+    kind: str
+    header: str | None = None
+    footer: str | None = None
+    buttons: list[Choice] = field(default_factory=list)
+    #: What the one button says that opens a list, a link or a flow.
+    label: str | None = None
+    sections: list[ChoiceGroup] = field(default_factory=list)
+    url: str | None = None
+    #: A flow as the vendor names it: flow_id or flow_name, flow_token, mode, flow_action, flow_action_payload.
+    flow: dict[str, Any] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
 class TemplateUse:
-    """Which template an outbound message used, and with what."""
+    """Which template an outbound message used, and with what.
+
+    `parameters` are the values of the body in order; `components` what is sent, in Meta's shape; `variables` what is
+    sent where a vendor numbers its placeholders (Twilio).
+    """
 
     name: str
     language: str | None = None
+    #: Ours, and the vendor's.
+    template_id: str | None = None
+    provider_template_id: str | None = None
     parameters: list[str] = field(default_factory=list)
     components: list[dict[str, Any]] | None = None
+    variables: dict[str, str] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -204,6 +248,7 @@ class Content:
     order: Order | None = None
     system: dict[str, Any] | None = None
     template: TemplateUse | None = None
+    interactive: Interactive | None = None
     error: MessageError | None = None
     #: The vendor's own type where ours says `unsupported`, `system` or loses a distinction.
     raw_type: str | None = None
@@ -245,6 +290,11 @@ class Message(Content):
     group_id: str | None = None
     history: bool | None = None
     blocked: bool | None = None
+
+    #: What an outbound reaction (type `reaction`) puts on which message; None or "" takes it away.
+    emoji: str | None = None
+    #: Our id of the message that an outbound reaction is for.
+    target_id: str | None = None
 
     reactions: list[Reaction] | None = None
     #: When each sender last changed a reaction, removals included, so that a late older one does not undo a newer.

@@ -55,6 +55,8 @@ class MessageType(StrEnum):
     ORDER = "order"
     SYSTEM = "system"
     TEMPLATE = "template"
+    #: Outbound only, and never shown as a bubble: once accepted it stands on its target.
+    REACTION = "reaction"
     UNSUPPORTED = "unsupported"
 
 

@@ -48,7 +48,8 @@ def open_account(config: WhatsAppConfig, provider: Provider, keyring: KeyRing, *
         for f in provider.form
         if f.secret and (ring := sealed_ring(config, f.name, at))
     }
-    return Account(id=config.id, provider=config.provider, fields=fields, secrets=secrets)
+    base_url = (config.api_base_url or "").rstrip("/") or None
+    return Account(id=config.id, provider=config.provider, fields=fields, secrets=secrets, api_base_url=base_url)
 
 
 def _opened(ring: Sequence[str], keyring: KeyRing, *, context: str) -> tuple[Secret, ...]:

@@ -9,11 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from providers.events import AccountKey, Event
 from runtime.crypto import Secret
 from runtime.errors import SignatureError
+
+if TYPE_CHECKING:
+    from providers.outbound import BlockList, MediaAccess, Sender, TemplateBook
 
 JSON = "application/json"
 
@@ -61,6 +64,8 @@ class Account:
     provider: str
     fields: Mapping[str, str]
     secrets: Mapping[str, tuple[Secret, ...]]
+    #: Replaces the vendor's host, for this account.
+    api_base_url: str | None = None
 
     def field(self, name: str) -> str | None:
         """A plain field by its document name (camelCase), None where unset."""
@@ -115,6 +120,11 @@ class Provider(ABC):
     content_types: ClassVar[frozenset[str]] = frozenset({JSON})
     #: How long after a customer's message an agent may write freely; None where the vendor has no such window.
     service_window: ClassVar[timedelta | None] = None
+    #: The ways out; None where we do not speak them.
+    sender: ClassVar["Sender | None"] = None
+    media: ClassVar["MediaAccess | None"] = None
+    templates: ClassVar["TemplateBook | None"] = None
+    blocks: ClassVar["BlockList | None"] = None
     #: Header names (lower case) kept with the stored event; never one that holds a secret or a signature.
     kept_headers: ClassVar[tuple[str, ...]] = ("content-type", "user-agent")
 

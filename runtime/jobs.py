@@ -17,6 +17,10 @@ class Job:
 
 #: Stored webhooks wait to be applied; argument: a list of event ids (may be empty: "look for any").
 RECEIVE: Final = Job("receive", "inbound")
+#: Chats whose outbox may be due; argument: a list of chat ids (may be empty: "look for any").
+DELIVER: Final = Job("deliver", "outbound")
+#: Media that wait to be fetched; argument: a list of message ids (may be empty: "look for any").
+FETCH: Final = Job("fetch", "media")
 
-ALL: Final = (RECEIVE,)
+ALL: Final = (RECEIVE, DELIVER, FETCH)
 QUEUES: Final = tuple(sorted({job.queue for job in ALL}))
