@@ -52,6 +52,7 @@ WORDS: Final[Mapping[int, tuple[str, str]]] = {
     409: ("state_conflict", "The present state does not allow this."),
     413: ("too_large", "The body is too large."),
     415: ("unsupported_media_type", "Send JSON: Content-Type: application/json"),
+    416: ("range_not_satisfiable", "The file has no such range of bytes."),
     422: ("validation_failed", "Some values are wrong; see fields."),
     429: ("rate_limited", "Too many requests with this token; see Retry-After."),
     500: ("internal", "Something went wrong here. The log knows it under this requestId."),
@@ -72,13 +73,20 @@ def install(app: Flask) -> None:
 
 
 def refuse(
-    status: int, *, message: str | None = None, code: str | None = None, fields: Fields | None = None
+    status: int,
+    *,
+    message: str | None = None,
+    code: str | None = None,
+    fields: Fields | None = None,
+    details: Mapping[str, object] | None = None,
 ) -> Response:
     """Build the answer that says no."""
     word, sentence = WORDS.get(status, WORDS[400])
     error: dict[str, Any] = {"code": code or word, "message": message or sentence}
     if fields:
         error["fields"] = fields
+    if details:
+        error["details"] = details
     error["requestId"] = g.get("request_id")
     response = Response(to_json({"error": error}), status, content_type=JSON)
     if status == 401:
@@ -108,8 +116,8 @@ def _ours(error: HooklineError) -> Response:
     if isinstance(error, Unauthenticated):
         # Why exactly is nobody's business who has no token.
         return refuse(status)
-    code = error.code if isinstance(error, Conflict) else None
-    return refuse(status, message=str(error) or None, code=code)
+    code, details = (error.code, error.details) if isinstance(error, Conflict) else (None, None)
+    return refuse(status, message=str(error) or None, code=code, details=details)
 
 
 def _http(error: HTTPException) -> Response | HTTPException:

@@ -31,7 +31,10 @@ BASE_PATH: Final = "/api/whatsapp"
 #: The name under which the document describes bearer tokens.
 BEARER: Final = "bearer"
 
-View = Callable[..., Result]
+#: How the document describes an answer that is a file.
+_FILE: Final = {"type": "string", "format": "binary"}
+
+View = Callable[..., Result | Response]
 
 
 class StrictParser(FlaskParser):
@@ -81,21 +84,23 @@ class Section(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         path: str,
         *,
         needs: Need,
-        answers: type[Schema],
+        answers: type[Schema] | None,
         query: type[Schema] | None = None,
         body: type[Schema] | None = None,
+        files: type[Schema] | None = None,
         status: int = 200,
         problems: Collection[int] = (),
     ) -> Callable[[View], View]:
         """Declare an endpoint; the view takes what `query` and `body` load to, then the path's parts by name.
 
+        `files` are the parts of a multipart body. A view that `answers` None returns the whole answer: a file.
         `problems` are HTTP statuses it may answer besides those that follow from the declaration.
         """
 
         def declare(view: View) -> View:
             view_func = _answering(view, status)
-            view_func = self.response(status, answers)(view_func)
-            for schema, location in ((body, "json"), (query, "query")):
+            view_func = self._described(status, answers)(view_func)
+            for schema, location in ((body, "json"), (files, "files"), (query, "query")):
                 if schema is not None:
                     # An instance, made once: binding a dozen fields anew takes longer than reading them.
                     view_func = self.arguments(schema(), location=location, required=False)(view_func)
@@ -107,11 +112,17 @@ class Section(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
 
         return declare
 
+    def _described(self, status: int, answers: type[Schema] | None) -> Any:
+        if answers is None:
+            return self.response(status, schema=_FILE, content_type="application/octet-stream", description="The file.")
+        return self.response(status, answers)
+
 
 def _answering(view: View, status: int) -> Callable[..., Response]:
     @wraps(view)
     def answering(*args: Any, **kwargs: Any) -> Response:
-        return answer(view(*args, **kwargs), status)
+        result = view(*args, **kwargs)
+        return result if isinstance(result, Response) else answer(result, status)
 
     return answering
 

@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "configs": "cli.configs:configs",
     "tokens": "cli.tokens:tokens",
     "events": "cli.events:events",
+    "templates": "cli.templates:templates",
+    "messages": "cli.messages:messages",
     "keys": "cli.keys:keys",
 }
 

@@ -108,6 +108,8 @@ class Chat:
     last_inbound_at: datetime | None = None
     #: Until when a free answer is allowed; absent where no window applies or none was ever open.
     window_expires_at: datetime | None = None
+    #: When the vendor last told us that the window is closed, whatever we thought.
+    window_closed_at: datetime | None = None
     #: Since when the customer waits for an answer; absent when nobody waits.
     waiting_since: datetime | None = None
     #: The vendor's time of the newest message that moved the response clock.
@@ -119,6 +121,10 @@ class Chat:
     snoozed_until: datetime | None = None
     blocked: bool = False
     read_by: list[ReadMark] = field(default_factory=list)
+    #: Since when, and by which message (ours), the vendor is to be told that we have read so far.
+    receipt_due_at: datetime | None = None
+    receipt_for: str | None = None
+    receipt_attempts: int | None = None
     transfer_history: list[Transfer] = field(default_factory=list)
     #: The chat this one was united with, when its person turned out to have two.
     merged_into: str | None = None

@@ -4,10 +4,10 @@ Deliberately no timer: the clock process claims due rows, so a reminder outlives
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from models.values import Priority
 
@@ -24,6 +24,8 @@ class FollowUpStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+#: States that nothing leaves.
+FINAL: Final = frozenset({FollowUpStatus.COMPLETED, FollowUpStatus.CANCELLED})
 #: From where a follow-up may step to where.
 STEPS: Final[Mapping[FollowUpStatus, frozenset[FollowUpStatus]]] = {
     FollowUpStatus.PENDING: frozenset({FollowUpStatus.OVERDUE, FollowUpStatus.COMPLETED, FollowUpStatus.CANCELLED}),
@@ -39,9 +41,35 @@ def may_step(current: FollowUpStatus, target: FollowUpStatus) -> bool:
     return target in STEPS[current]
 
 
+class ReminderStep(StrEnum):
+    """What became of the message that goes with a reminder."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    FAILED = "failed"
+    #: The follow-up came to its end before the message was queued.
+    DROPPED = "dropped"
+
+
+@dataclass(slots=True, kw_only=True)
+class ReminderTemplate:
+    """The message template that the customer is sent when the reminder fires; `values` as for any use of one."""
+
+    name: str
+    language: str | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    state: ReminderStep = ReminderStep.WAITING
+    #: Our id of the message that was queued.
+    message_id: str | None = None
+    #: Why there is none.
+    error: str | None = None
+    #: How often queueing it was begun.
+    attempts: int = 0
+
+
 @dataclass(slots=True, kw_only=True)
 class FollowUp:
-    """What to do, in which chat, by whom and when; `reminder_sent_at` is set once."""
+    """What to do, in which chat, by whom and when; `reminder_sent_at` is set once for each time it is scheduled."""
 
     id: str
     chat_id: str
@@ -53,9 +81,18 @@ class FollowUp:
     status: FollowUpStatus = FollowUpStatus.PENDING
     completed_at: datetime | None = None
     completed_by: str | None = None
+    cancelled_at: datetime | None = None
+    cancelled_by: str | None = None
+    #: Whether it comes to nothing should the customer write before it is due.
+    cancel_on_reply: bool = False
     priority: Priority = Priority.MEDIUM
     reminder_sent: bool = False
     reminder_sent_at: datetime | None = None
+    template: ReminderTemplate | None = None
+    #: When queueing the template is to be tried; only while that is to be done.
+    template_due_at: datetime | None = None
+    #: What made it, where no person did: unique, so that it is made once.
+    origin: str | None = None
 
     created_by: str | None = None
     is_deleted: bool = False
@@ -63,3 +100,8 @@ class FollowUp:
     deleted_by: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+
+def idempotency_key(follow_up: FollowUp) -> str:
+    """Name the one message that goes with a reminder at the time it is scheduled for, however often it is queued."""
+    return f"followup:{follow_up.id}:{int(follow_up.scheduled_at.timestamp() * 1000)}"

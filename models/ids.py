@@ -29,6 +29,10 @@ PREFIXES: Final = {
     "api_token": "tok",
     "audit_entry": "aud",
     "pending_update": "pnd",
+    "outbox": "out",
+    "send_pause": "pau",
+    "idempotency_key": "idem",
+    "media_file": "med",
 }
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -133,6 +133,8 @@ class TemplateUse:
 
     name: str
     language: str | None = None
+    #: As the vendor files it; authentication templates go to phone numbers only (Meta).
+    category: str | None = None
     #: Ours, and the vendor's.
     template_id: str | None = None
     provider_template_id: str | None = None
@@ -223,13 +225,31 @@ class Edit:
 
 @dataclass(slots=True, kw_only=True)
 class Attempt:
-    """One try to send; `outcome` is accepted, retry, throttled, paused, unknown or failed."""
+    """One try to send; `outcome` is accepted, retry, throttled, paused, unknown or failed.
+
+    `n` is the message's generation at the time, so numbers may be missing: of attempts that cost nothing only the
+    latest are kept.
+    """
 
     n: int
     at: datetime
     outcome: str | None = None
     error: MessageError | None = None
     request_id: str | None = None
+    #: The vendor's id of what this attempt sent, once a later attempt has the message's own field.
+    provider_message_id: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Fetch:
+    """The work of fetching a message's files: when it is due, and who has it; gone once all are here or given up.
+
+    While a worker has it, `due_at` is when its claim ends.
+    """
+
+    due_at: datetime
+    claim: str | None = None
+    tries: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -306,9 +326,12 @@ class Message(Content):
     revoked_at: datetime | None = None
 
     attempts: list[Attempt] | None = None
+    fetch: Fetch | None = None
     next_attempt_at: datetime | None = None
     lease_until: datetime | None = None
     generation: int | None = None
+    #: Attempts that count against the limit, since a person last asked.
+    tries: int | None = None
     idempotency_key: str | None = None
 
     timestamp: datetime

@@ -2,17 +2,20 @@
 
 Judged by the vendor's times, so that the result does not depend on the order in which messages arrive: a message
 that comes in turn moves the clock one step, one that comes late has it counted anew from all turns. Deliberately
-no counting of synced history, of system messages, or of what blocked people write.
+no counting of synced history, of system messages, of what blocked people write, or of answers that never arrived.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from models.chat import Chat
 from models.message import Message
-from models.values import Direction, SenderType
+from models.values import Direction, MessageStatus, MessageType, SenderType
+
+#: Of an answer that was never given.
+_NEVER_LEFT: Final = frozenset({MessageStatus.FAILED, MessageStatus.CANCELED})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,12 +55,16 @@ class ResponseClock:
 class Spoken:
     """As much of a message as the clock looks at: a chat may have many thousands."""
 
+    id: str
     chat_id: str
     timestamp: datetime
     direction: Direction
     sender_type: SenderType
+    type: MessageType
+    status: MessageStatus
     history: bool | None = None
     blocked: bool | None = None
+    is_deleted: bool = False
 
 
 _FIELDS = tuple(ResponseClock.__slots__)
@@ -65,10 +72,12 @@ _FIELDS = tuple(ResponseClock.__slots__)
 
 def turn_of(message: Message | Spoken) -> Turn | None:
     """The turn a message is, None where it moves no clock. Answers from the phone app count as answers."""
-    if message.history or message.blocked:
+    if message.history or message.blocked or message.is_deleted or message.type is MessageType.REACTION:
         return None
     if message.sender_type is SenderType.CUSTOMER:
         return Turn(message.timestamp, is_answer=False)
+    if message.status in _NEVER_LEFT:
+        return None
     if message.direction is Direction.OUTBOUND and message.sender_type is not SenderType.SYSTEM:
         return Turn(message.timestamp, is_answer=True)
     return None

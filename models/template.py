@@ -47,11 +47,13 @@ class Template:
     #: The vendor's definition, whole.
     components: list[dict[str, Any]] | None = None
     parameter_format: ParameterFormat | None = None
-    #: The placeholders found in `components`: what a send must fill in, and with what kind of value.
+    #: What a send must fill in, read from `components`: component, kind, required; name or position; index, card.
     parameters: list[dict[str, Any]] | None = None
     last_sync_at: datetime | None = None
     #: The vendor's time at which each field was told, by our field name.
     told_at: dict[str, datetime] | None = None
+    #: What else the vendor says of it, in its own words (a namespace, a sub-category).
+    metadata: dict[str, Any] | None = None
 
     usage_count: int = 0
     last_used_at: datetime | None = None

@@ -85,6 +85,8 @@ class MessageArrived(Event):
     author: Party | None = None
     #: The business's own number as the vendor writes it, E.164 where it is one.
     business: str | None = None
+    #: Whether a program of the business may have sent it: perhaps we did, and it comes back.
+    own_send: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

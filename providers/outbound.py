@@ -90,6 +90,8 @@ class Receipt:
     user_id: str | None = None
     #: Anything else worth keeping (ChatAPI's queueNumber).
     metadata: Mapping[str, object] = field(default_factory=dict)
+    #: How the vendor's support finds the call again.
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,8 @@ class SendError:
     health: str | None = None
     #: The vendor says the service window is closed: our view is corrected.
     window_closed: bool = False
+    #: How the vendor's support finds the call again.
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +144,10 @@ class Sender(ABC):
     #: Message type -> what its file may be.
     media_limits: ClassVar[Mapping[MessageType, MediaLimit]] = {}
 
+    def for_account(self, account: Account) -> "Sender":
+        """Choose the sender of an account, where a vendor has variants that differ in what and how fast they send."""
+        return self
+
     @abstractmethod
     def problems(self, message: Message, to: Destination) -> Problems:
         """Say by field what the vendor would refuse; empty where nothing is known against it. Pure."""
@@ -151,6 +159,10 @@ class Sender(ABC):
     @abstractmethod
     def judge(self, answer: HttpAnswer) -> Receipt | SendError:
         """Read the answer to a send. Total: any bytes; what is not understood is `unknown`, never an exception."""
+
+    def reported(self, error: MessageError) -> SendError | None:
+        """Say what follows from an error that a status told after the message was taken; None where that is unknown."""
+        return None
 
     def mark_read(self, account: Account, *, base_url: str, message: Message, typing: bool) -> HttpRequest | None:
         """Tell the customer that we read a message, perhaps that we type; None where the vendor has no such call."""
@@ -181,6 +193,9 @@ class MediaAccess(ABC):
     hosts: ClassVar[frozenset[str]] = frozenset()
     #: Hosts to which the account's credentials may go; always also the account's own base URL.
     trusted_hosts: ClassVar[frozenset[str]] = frozenset()
+    #: Redirects a download may follow, at most; the host of each is checked like the first, and its request is made by
+    #: `download` anew, so that credentials stay with the hosts that are trusted.
+    redirects: ClassVar[int] = 0
     #: How long the vendor keeps an inbound file.
     kept: ClassVar[timedelta] = timedelta(days=7)
     #: How long the id of an upload is good; None: the vendor takes links only.
@@ -218,6 +233,10 @@ class TemplatePage:
 
 class TemplateBook(ABC):
     """The vendor's templates."""
+
+    def for_account(self, account: Account) -> "TemplateBook | None":
+        """Choose the book of an account; None where its variant of the vendor has no templates."""
+        return self
 
     @abstractmethod
     def page(self, account: Account, *, base_url: str, cursor: str | None) -> HttpRequest:

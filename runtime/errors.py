@@ -63,11 +63,14 @@ class NotFound(HooklineError):
 
 
 class Conflict(HooklineError):
-    """The state forbids the step; `code` is a stable word such as state_conflict."""
+    """The state forbids the step; `code` is a stable word such as state_conflict, `details` what helps to go on."""
 
-    def __init__(self, message: str, *, code: str = "state_conflict") -> None:
+    def __init__(
+        self, message: str, *, code: str = "state_conflict", details: Mapping[str, object] | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
+        self.details = dict(details or {})
 
 
 class Invalid(HooklineError):

@@ -21,6 +21,10 @@ RECEIVE: Final = Job("receive", "inbound")
 DELIVER: Final = Job("deliver", "outbound")
 #: Media that wait to be fetched; argument: a list of message ids (may be empty: "look for any").
 FETCH: Final = Job("fetch", "media")
+#: Chats whose vendor is to be told that we have read; argument: a list of chat ids (may be empty: "look for any").
+RECEIPTS: Final = Job("receipts", "outbound")
+#: Chats in which somebody types; argument: a list of chat ids.
+TYPING: Final = Job("typing", "outbound")
 
-ALL: Final = (RECEIVE, DELIVER, FETCH)
+ALL: Final = (RECEIVE, DELIVER, FETCH, RECEIPTS, TYPING)
 QUEUES: Final = tuple(sorted({job.queue for job in ALL}))

@@ -46,14 +46,50 @@ CONFLICTING_DUPLICATES = Counter(
     "hookline_conflicting_duplicates", "Messages that came again with other content.", ("provider",)
 )
 SWEPT = Counter("hookline_swept", "Rows found stranded and rung again.", ("state",))
+SENDS = Counter("hookline_sends", "Attempts to send by what came of them.", ("provider", "outcome"))
+SEND_SECONDS = Histogram(
+    "hookline_send_seconds", "Time from queueing a message to its acceptance by the vendor.", buckets=_SLOW
+)
+SEND_CALL_SECONDS = Histogram("hookline_send_call_seconds", "Time vendors take to answer a send.", buckets=_SLOW)
+SEND_THROTTLES = Counter("hookline_send_throttles", "Times a vendor asked us to slow down.", ("provider", "scope"))
+SEND_PAUSES = Counter("hookline_send_pauses", "Accounts paused, by reason, and resumed.", ("reason",))
+QUEUED_MESSAGES = Counter("hookline_messages_queued", "Messages taken for sending.", ("provider", "type"))
 CLOCK_RUNS = Counter("hookline_clock_runs", "Runs of the timetable's jobs.", ("job", "outcome"))
 API_REQUESTS = Counter("hookline_api_requests", "API requests by route and answer.", ("route", "method", "status"))
 API_SECONDS = Histogram("hookline_api_seconds", "Time to answer API requests.", ("route",), buckets=_FAST)
 LOGIN_FAILURES = Counter("hookline_login_failures", "Requests refused for their token.", ("reason",))
+FOLLOW_UPS = Counter(
+    "hookline_follow_ups", "Follow-ups and the messages with them by what became of them.", ("outcome",)
+)
+REMINDER_DELAY = Histogram(
+    "hookline_reminder_delay_seconds", "Time from when reminders were due to when they fired.", buckets=_SLOW
+)
+BLOCKED_MESSAGES = Counter(
+    "hookline_blocked_messages", "Messages of blocked senders, stored and shown to nobody.", ("provider",)
+)
+VENDOR_BLOCKS = Counter("hookline_vendor_blocks", "Blocks and their ends told to vendors.", ("provider", "outcome"))
+RECEIPTS = Counter(
+    "hookline_receipts", "Read receipts and typing indicators by what became of them.", ("kind", "outcome")
+)
+TEMPLATE_SYNCS = Counter(
+    "hookline_template_syncs", "Synchronisations of an account's templates.", ("provider", "outcome")
+)
+TEMPLATES_SYNCED = Counter(
+    "hookline_templates_synced", "Templates met by synchronisations, by what that did.", ("provider", "outcome")
+)
+MEDIA = Counter("hookline_media", "Files of customers by what became of trying to fetch them.", ("provider", "outcome"))
+MEDIA_BYTES = Counter("hookline_media_bytes", "Bytes of customers' files that were stored.", ("provider",))
+MEDIA_SECONDS = Histogram(
+    "hookline_media_seconds", "Time from the arrival of a message to its files being here.", buckets=_SLOW
+)
+LENDINGS = Counter("hookline_media_lent", "Files handed to vendors, by how.", ("provider", "how"))
 
 #: Series computed from MongoDB at scrape time by `models.store.depth`: name, help, labels.
 EVENTS_WAITING: Final = ("hookline_events_waiting", "Stored webhooks not yet at an end.", ("state",))
 EVENTS_OLDEST: Final = ("hookline_events_oldest_seconds", "Age of the oldest of them.", ("state",))
+MESSAGES_WAITING: Final = ("hookline_messages_waiting", "Outbound messages whose fate is open.", ("state",))
+MESSAGES_OLDEST: Final = ("hookline_messages_oldest_seconds", "How long the chat has been due that waits longest to be sent for.", ())
+ACCOUNTS_PAUSED: Final = ("hookline_accounts_paused", "Accounts that do not send now.", ())
 QUERY_FAILED: Final = ("hookline_depth_query_failed", "1 if the depths could not be read at this scrape.", ())
 
 

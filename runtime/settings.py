@@ -37,6 +37,8 @@ class Settings:
     broker_url: Secret
     encryption_keys: tuple[Secret, ...]
     public_url: str = "http://127.0.0.1:8000"
+    #: Where files are kept: gridfs:// (in the database) or s3://bucket?endpoint=…&region=….
+    media_url: str = "gridfs://"
     log_format: str = "json"
     log_level: str = "INFO"
     reporting_timezone: str = "UTC"
@@ -47,7 +49,9 @@ class Settings:
     ingest_workers: int = 2
     ingest_threads: int = 64
     api_threads: int = 16
-    worker_threads: int = 2
+    worker_threads: int = 3
+    #: Threads of a worker that send; each waits for a vendor most of the time.
+    send_threads: int = 8
     rate_limit: str = "600/minute"
 
     #: Largest webhook body; Meta sends up to 3 MB.
@@ -62,8 +66,19 @@ class Settings:
     sweep_after: timedelta = timedelta(seconds=5)
     #: How long changed accounts may go unnoticed by a running process.
     accounts_ttl: timedelta = timedelta(seconds=5)
+    #: How long before its end a service window counts as closed: messages wait their turn, and clocks differ.
+    window_margin: timedelta = timedelta(seconds=30)
     retention: timedelta = timedelta(days=30)
     retention_failed: timedelta = timedelta(days=90)
+
+    #: How long after its time a follow-up that nobody completed is called overdue.
+    follow_up_grace: timedelta = timedelta(hours=1)
+    #: How late a reminder may still fire, say after an outage; what is later is overdue without one.
+    follow_up_late: timedelta = timedelta(hours=24)
+    #: How long before a service window closes the assignee is reminded of a customer who waits; zero: never.
+    window_reminder: timedelta = timedelta(0)
+    #: Whether vendors are told that a message was read: on or off.
+    read_receipts: str = "on"
 
     #: Vendor hosts that replace the real ones, by slug: META_API_URL is {"meta": …}.
     api_urls: Mapping[str, str] = field(default_factory=dict)
@@ -81,9 +96,15 @@ DURATIONS: Final = {
     "lease": "seconds",
     "sweep_after": "seconds",
     "accounts_ttl": "seconds",
+    "window_margin": "seconds",
     "retention": "days",
     "retention_failed": "days",
+    "follow_up_grace": "minutes",
+    "follow_up_late": "hours",
+    "window_reminder": "minutes",
 }
+#: Durations that may be zero, which turns off what they are about.
+MAY_BE_ZERO: Final = frozenset({"window_reminder", "window_margin"})
 
 
 def load_settings() -> Settings:
@@ -174,7 +195,7 @@ def _read(env: "_Environment") -> dict[str, Any]:
 
 def _read_duration(env: Env, name: str, default: timedelta) -> timedelta:
     unit = timedelta(**{DURATIONS[name]: 1})
-    check = validate.Range(min=0, min_inclusive=False, max=LONGEST / unit)
+    check = validate.Range(min=0, min_inclusive=name in MAY_BE_ZERO, max=LONGEST / unit)
     value = env.float(_timed(name), default / unit, validate=check)
     return (value or 0) * unit
 
@@ -205,6 +226,14 @@ def _mongodb(value: str) -> None:
         raise ValidationError("Must be a URL that begins with mongodb:// or mongodb+srv://.")
 
 
+def _media(value: str) -> None:
+    if value == "gridfs://":
+        return
+    parts = urlsplit(value)
+    if parts.scheme != "s3" or not re.fullmatch(r"[A-Za-z0-9._-]{3,63}", parts.netloc) or parts.fragment:
+        raise ValidationError("Must be gridfs:// or s3://bucket?endpoint=…&region=….")
+
+
 def _fernet_keys(keys: list[str]) -> None:
     try:
         KeyRing(keys)
@@ -228,12 +257,14 @@ def _bind(value: str) -> None:
 _TEXTS: Final[dict[str, Any]] = {
     "mongodb_database": validate.Regexp(r"^[A-Za-z0-9_-]{1,38}$", error="Must be 1-38 letters, digits, _ or -."),
     "public_url": _url("http", "https"),
+    "media_url": _media,
     "log_format": validate.OneOf(("json", "console")),
     "log_level": validate.OneOf(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
     "reporting_timezone": _timezone,
     "ingest_bind": _bind,
     "api_bind": _bind,
     "metrics_bind": _bind,
+    "read_receipts": validate.OneOf(("on", "off")),
     "rate_limit": validate.Regexp(r"^\d+ ?/ ?(second|minute|hour|day)$", error="Must be like 600/minute."),
 }
 _NUMBERS: Final[dict[str, Any]] = {
@@ -241,6 +272,7 @@ _NUMBERS: Final[dict[str, Any]] = {
     "ingest_threads": validate.Range(1, 1024),
     "api_threads": validate.Range(1, 1024),
     "worker_threads": validate.Range(1, 256),
+    "send_threads": validate.Range(1, 256),
     "max_body_bytes": validate.Range(1024, 15 * 1024 * 1024),
     "intake_queue_size": validate.Range(1, 1_000_000),
 }

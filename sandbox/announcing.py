@@ -42,8 +42,27 @@ class Greeting:
             f"  Login token    {self.token}\n"
             f"  Data           {self.data}\n\n"
             f"{filling}\n\n"
-            f'  curl -H "Authorization: Bearer {self.token}" {self.url}/api/whatsapp/chats\n\n'
+            f"  {self._curl} {self._chats}\n\n"
+            f"{self._answering() if self.demo else ''}"
             "Ctrl-C stops everything.\n"
+        )
+
+    @property
+    def _curl(self) -> str:
+        return f'curl -H "Authorization: Bearer {self.token}"'
+
+    @property
+    def _chats(self) -> str:
+        return f"{self.url}/api/whatsapp/chats"
+
+    def _answering(self) -> str:
+        """Say how to write to a customer of the demo, and how to see what becomes of it."""
+        words = """-H "Content-Type: application/json" -d '{"type": "text", "text": "On my way!"}'"""
+        return (
+            "Answer somebody; the simulated vendor takes it, and tells when it was sent, delivered and read:\n\n"
+            f'  CHAT=$({self._curl} -s "{self._chats}?limit=1" | grep -o "chat_[0-9A-Za-z]*" | head -1)\n'
+            f"  {self._curl} {words} {self._chats}/$CHAT/messages\n"
+            f'  {self._curl} "{self._chats}/$CHAT/messages?limit=1"\n\n'
         )
 
 

@@ -98,7 +98,7 @@ def _simulator(vendor: Vendor, ports: Ports, keys: Keys, config_id: str, environ
         # It signs what it calls from outside, which is not where it delivers from within.
         arguments["--configured"] = f"{environment['PUBLIC_URL'].rstrip('/')}{path}{TWILIO_OVERRIDES}"
     words = [word for argument in arguments.items() for word in argument]
-    secrets = {secret.variable: secret.of(keys) for secret in vendor.secrets if secret.variable}
+    secrets = {secret.variable: secret.of(keys) for secret in vendor.secrets}
     seen = {name: environment[name] for name in SIMULATOR_SEES if name in environment}
     return Process(
         name=vendor.slug,

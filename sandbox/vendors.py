@@ -12,11 +12,11 @@ from sandbox.datadir import Keys
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """One secret of an account: its flag, which of the kept keys it is, and the simulator's variable if it knows it."""
+    """One secret of an account: its flag, which of the kept keys it is, and the variable its vendor knows it by."""
 
     flag: str
     key: str
-    variable: str | None = None
+    variable: str
 
     def of(self, keys: Keys) -> str:
         """Return its value."""
@@ -48,7 +48,7 @@ META = Vendor(
         "--display-phone-number": "+14155550100",
     },
     secrets=(
-        Secret(flag="--access-token", key="demo_access_token"),
+        Secret(flag="--access-token", key="demo_access_token", variable="META_ACCESS_TOKEN"),
         Secret(flag="--webhook-secret", key="demo_app_secret", variable="META_APP_SECRET"),
         Secret(flag="--verify-token", key="demo_verify_token", variable="META_VERIFY_TOKEN"),
     ),
@@ -66,7 +66,7 @@ CHATAPI = Vendor(
     mark=("instanceId", "318842"),
     flags={"--instance-id": "318842", "--display-phone-number": "+447700900100"},
     secrets=(
-        Secret(flag="--api-key", key="demo_chatapi_token"),
+        Secret(flag="--api-key", key="demo_chatapi_token", variable="CHATAPI_TOKEN"),
         Secret(flag="--webhook-secret", key="demo_chatapi_webhook_secret", variable="CHATAPI_WEBHOOK_SECRET"),
     ),
 )

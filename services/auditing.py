@@ -3,7 +3,7 @@
 Deliberately no reading and no judging of permissions: the doors let callers in, this remembers.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from models.audit_entry import ActorType, AuditEntry
@@ -39,7 +39,31 @@ class Auditing:
 
         `change` may run more than once and does nothing but write within its transaction.
         """
-        entry = AuditEntry(
+        entry = self.entry(
+            by=by, verb=verb, entity=entity, entity_id=entity_id, before=before, after=after, reason=reason
+        )
+        return self._trail.together(change, entry)
+
+    def recorded(self, change: Callable[[Session], R], entries: Callable[[R], Iterable[AuditEntry]]) -> R:
+        """Make a change and record what came of it, in as many entries as its result is worth, or neither.
+
+        Both may run more than once; `change` does nothing but read and write within its transaction.
+        """
+        return self._trail.recording(change, entries)
+
+    def entry(
+        self,
+        *,
+        by: Caller | None,
+        verb: str,
+        entity: str,
+        entity_id: str,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+        reason: str | None = None,
+    ) -> AuditEntry:
+        """Put into words what happens now; `by` is None for Hookline itself."""
+        return AuditEntry(
             id=new_id("aud"),
             **_actor(by),
             verb=verb,
@@ -51,7 +75,6 @@ class Auditing:
             at=self._clock.now(),
             request_id=context_to_carry().get("request_id"),
         )
-        return self._trail.together(change, entry)
 
 
 def _actor(by: Caller | None) -> dict[str, Any]:

@@ -6,28 +6,31 @@ of what events do to a conversation: that is `services.conversing`.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from models.pending_update import PendingUpdate
 from models.store.batch import Batch
-from models.store.conversations import Conversations
+from models.store.conversations import LANES, Conversations
 from models.store.webhook_events import Closing, WebhookEvents
 from models.values import EventStatus, Outcome
 from models.webhook_event import WebhookEvent
 from runtime.clock import Clock
 from runtime.errors import LeaseLost, Unavailable
 from runtime.logs import logger
-from runtime.metrics import APPLY_BATCH, EVENT_SECONDS, EVENTS, FENCED_WRITES, ITEMS, POISON
-from services.conversing.applying import apply, arrived, wanted
+from runtime.metrics import APPLY_BATCH, BLOCKED_MESSAGES, EVENT_SECONDS, EVENTS, FENCED_WRITES, ITEMS, POISON
+from services.conversing.applying import apply, arrived, lane_of, wanted
 from services.conversing.facts import Fact, Verdict
+from services.conversing.messages import BLOCKED
 from services.conversing.reconciling import Reconciling
 from services.reading import Part, Reader, Row, closing, set_aside
 
-#: Rows of one transaction, at most.
-BATCH_ROWS: Final = 200
+#: Rows claimed together, at most; a lane's share of them is one transaction. The more, the more messages of one chat
+#: meet in one, and the fewer the round trips.
+BATCH_ROWS: Final = 400
 #: Parts of one transaction, at most: a delivery may hold thousands, and what a transaction holds must fit into
 #: the database's cache.
 BATCH_PARTS: Final = 1_000
@@ -63,6 +66,7 @@ class Receiving:
         clock: Clock,
         lease: timedelta,
         retention: Retention,
+        on_media: Callable[[Sequence[str]], None] = lambda _ids: None,
     ) -> None:
         self._events = events
         self._conversations = conversations
@@ -71,6 +75,8 @@ class Receiving:
         self._clock = clock
         self._lease = lease
         self._retention = retention
+        self._turns = itertools.count()
+        self._on_media = on_media
 
     def receive(self, ids: Sequence[str]) -> int:
         """Bring these rows (or, given none, any that wait) to their end; return how many this call claimed.
@@ -87,10 +93,13 @@ class Receiving:
         return claimed
 
     def _gathered(self, ids: Sequence[str]) -> list[str]:
-        """Fill a batch up with the rows that have waited longest."""
-        room = BATCH_ROWS - len(ids)
-        others = self._events.waiting(now=self._clock.now(), limit=room) if room else []
-        return list(dict.fromkeys([*ids, *others]))
+        """Take the rows that have waited longest, then those rung for, as many as a batch holds.
+
+        In this order, for a late ring is mostly for rows that came along with an earlier one. As each ring brings no
+        more rows than a batch holds, none is left behind by all of them.
+        """
+        longest = self._events.waiting(now=self._clock.now(), limit=BATCH_ROWS)
+        return list(dict.fromkeys([*longest, *ids]))[:BATCH_ROWS]
 
     def _receive(self, ids: Sequence[str]) -> int:
         """Take rows: new ones together, and those that were claimed in vain with fewer neighbours each time.
@@ -124,7 +133,23 @@ class Receiving:
             if now - held_since > self._lease / 3:
                 self._events.renew(claimed, until=now + self._lease)
                 held_since = now
-            self._apply_batch(batch)
+            for part in self._by_lane(batch):
+                self._apply_batch(part)
+
+    def _by_lane(self, batch: Sequence[Row]) -> Iterator[Sequence[Row]]:
+        """Part a batch by the people it is about, each thread beginning with another part.
+
+        Where a row is about several (a number changed hands, say) all keep their order, and the batch stays whole.
+        """
+        lanes: dict[int | None, list[Row]] = {}
+        for row in batch:
+            lanes.setdefault(lane_of(row.facts, LANES), []).append(row)
+        if None in lanes:
+            yield batch
+            return
+        first = next(self._turns) % LANES
+        for lane in sorted(lanes, key=lambda lane: ((lane or 0) + first) % LANES):
+            yield lanes[lane]
 
     def _give_back(self, claimed: Sequence[WebhookEvent]) -> None:
         try:
@@ -208,14 +233,16 @@ class Receiving:
         """Apply facts without closing the row they are of, then settle what waited for them."""
         verdicts: list[Verdict] = []
         parked: list[PendingUpdate] = []
+        to_fetch: list[str] = []
 
         def fold(documents: Batch) -> list[Closing]:
             verdicts[:] = apply(documents, facts)
-            parked[:] = documents.parked
+            parked[:], to_fetch[:] = documents.parked, documents.to_fetch
             return []
 
         self._conversations.transact(wanted(facts), fold, now=self._clock.now())
         self._settle(facts, parked)
+        self._ring_for_media(to_fetch)
         return verdicts
 
     def _apply(self, batch: Sequence[Row]) -> None:
@@ -228,16 +255,18 @@ class Receiving:
         now = self._clock.now()
         closings: list[Closing] = []
         parked: list[PendingUpdate] = []
+        to_fetch: list[str] = []
 
         def fold(documents: Batch) -> list[Closing]:
             ended = iter(apply(documents, facts))
-            parked[:] = documents.parked
+            parked[:], to_fetch[:] = documents.parked, documents.to_fetch
             closings[:] = [closing(row, ended, now=now, retention=self._retention.until) for row in batch]
             return closings
 
-        self._conversations.transact(wanted(facts), fold, now=now)
+        self._conversations.transact(wanted(facts), fold, now=now, lane=lane_of(facts, LANES))
         _count(batch, closings, self._clock.now())
         self._settle(facts, parked)
+        self._ring_for_media(to_fetch)
 
     def _settle(self, facts: Sequence[Fact], parked: Sequence[PendingUpdate]) -> None:
         """Bring parked updates and messages together; what fails here is committed already and left to the sweep."""
@@ -245,6 +274,15 @@ class Receiving:
             self._reconciling.after(arrived(facts), parked)
         except Exception as error:  # noqa: BLE001  nothing may be applied a second time because of what comes after
             _log.warning("settling_left_to_sweep", error=type(error).__name__, exc_info=True)
+
+    def _ring_for_media(self, message_ids: Sequence[str]) -> None:
+        """Have files fetched, after the commit; a ring that fails is the sweep's to make good."""
+        if not message_ids:
+            return
+        try:
+            self._on_media(message_ids)
+        except Exception as error:  # noqa: BLE001  as above
+            _log.info("media_left_to_sweep", error=type(error).__name__, messages=len(message_ids))
 
 
 def _groups(rows: Sequence[tuple[str, int]]) -> Iterator[list[str]]:
@@ -279,8 +317,16 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 def _count(batch: Sequence[Row], closings: Sequence[Closing], now: datetime) -> None:
     APPLY_BATCH.observe(len(batch))
-    for row, ended in zip(batch, closings, strict=True):
-        EVENTS.labels(row.event.provider, ended.status.value).inc()
+    for row in batch:
         EVENT_SECONDS.observe((now - row.event.received_at).total_seconds())
-        for item in ended.items:
-            ITEMS.labels(row.event.provider, item.kind, item.outcome.value).inc()
+    ended = [(row.event.provider, closing) for row, closing in zip(batch, closings, strict=True)]
+    ends = Counter((provider, closing.status.value) for provider, closing in ended)
+    items = [(provider, item) for provider, closing in ended for item in closing.items]
+    parts = Counter((provider, item.kind, item.outcome.value) for provider, item in items)
+    blocked = Counter(provider for provider, item in items if item.reason == BLOCKED and item.outcome == Outcome.APPLIED)
+    for labels, number in ends.items():
+        EVENTS.labels(*labels).inc(number)
+    for kind, number in parts.items():
+        ITEMS.labels(*kind).inc(number)
+    for provider, number in blocked.items():
+        BLOCKED_MESSAGES.labels(provider).inc(number)

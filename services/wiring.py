@@ -3,15 +3,24 @@
 Deliberately lazy: a command that only lists accounts opens no queue. Tests pass their own clock and ring.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import dramatiq
 
 from models.store.audit import AuditTrail
+from models.store.blocks import Blocks
 from models.store.collections import Store
 from models.store.configs import Configs
 from models.store.conversations import Conversations
+from models.store.follow_ups import FollowUps
+from models.store.media_files import MediaFiles
+from models.store.outboxes import Outboxes
+from models.store.pauses import Pauses
+from models.store.read_marks import ReadMarks
+from models.store.sending import Sends
+from models.store.templates import Templates
 from models.store.tokens import ApiTokens
 from models.store.webhook_events import WebhookEvents
 from providers import registry
@@ -20,15 +29,44 @@ from providers.base import Account
 from providers.directory import AccountDirectory
 from runtime.broker import ring, ringing_broker, waiting
 from runtime.clock import Clock, SharedClock
-from runtime.connections import connect_mongo, mongo_time
-from runtime.jobs import RECEIVE
+from runtime.connections import connect_mongo, connect_redis_briefly, mongo_time
+from runtime.jobs import DELIVER, FETCH, RECEIPTS, RECEIVE, TYPING, Job
+from runtime.fetching import Fetching
+from runtime.limiter import Limiter
+from runtime.outgoing import Outgoing
 from runtime.settings import Settings
 from services.auditing import Auditing
+from services.blocking import Blocking
 from services.connecting import Connecting
 from services.conversing.reconciling import Reconciling
+from services.curating.keeping import Keeping
+from services.curating.syncing import Connected, Syncing
+from services.curating.using import Using
+from services.curating.vendor import Vendors
+from services.marking import Marking, Telling
+from services.media.fetching import MediaFetching
+from services.media.lending import Lending
+from services.media.links import Links
+from services.media.receiving import Uploading
+from services.media.storage import Storage, open_files
+from services.media.ways import Ways
 from services.reading import Reader
 from services.receiving import Receiving, Retention
+from services.reminding.firing import Firing, Patience
+from services.reminding.messaging import Messaging
+from services.reminding.planning import Planning
+from services.reminding.windows import WindowReminding
 from services.replaying import Replaying
+from services.sending.calling import Calling
+from services.sending.delivering import Delivering
+from services.sending.gate import Gate
+from services.sending.pacing import Pacing
+from services.sending.pausing import Pausing
+from services.sending.queueing import Queueing
+from services.sending.recording import Recording
+from services.sending.steering import Steering
+from services.sending.sweeping import Restoring
+from services.sending.waking import Waking
 from services.sweeping import Sweeping
 from services.tokens import Tokens
 
@@ -97,6 +135,7 @@ class Services:
             clock=self.clock,
             lease=self.settings.lease,
             retention=Retention(ended=self.settings.retention, failed=self.settings.retention_failed),
+            on_media=self.media_fetching.announce,
         )
 
     @cached_property
@@ -129,6 +168,286 @@ class Services:
     def replaying(self) -> Replaying:
         """Putting stored webhooks back to wait."""
         return Replaying(self.events, self.auditing, self.clock, ring=self.ring_receive)
+
+    @cached_property
+    def outgoing(self) -> Outgoing:
+        """The HTTP client."""
+        return Outgoing()
+
+    @cached_property
+    def limiter(self) -> Limiter:
+        """The token buckets that all processes share."""
+        return Limiter(connect_redis_briefly(self.settings.redis_url))
+
+    def base_url(self, account: Account) -> str:
+        """Where an account's vendor is called: a host of its own, of the settings', or the vendor's."""
+        provider = registry.by_names()[account.provider]
+        usual = provider.sender.base_url if provider.sender else ""
+        return account.api_base_url or self.settings.api_urls.get(provider.slug) or usual
+
+    @cached_property
+    def sends(self) -> Sends:
+        """Outbound messages as stored."""
+        return Sends(self.store)
+
+    @cached_property
+    def outboxes(self) -> Outboxes:
+        """The chats that have something to send."""
+        return Outboxes(self.store)
+
+    @cached_property
+    def gate(self) -> Gate:
+        """Judging what may be sent."""
+        return Gate(
+            directory=self.directory,
+            providers=registry.by_names(),
+            usable_templates=self.using.usable,
+            margin=self.settings.window_margin,
+        )
+
+    @cached_property
+    def queueing(self) -> Queueing:
+        """Taking messages for sending."""
+        return Queueing(
+            sends=self.sends,
+            outboxes=self.outboxes,
+            conversations=self.conversations,
+            gate=self.gate,
+            clock=self.clock,
+            fill=self.using.filled,
+            wake=self._wake_delivery,
+            describe=self.lending.described,
+        )
+
+    @cached_property
+    def steering(self) -> Steering:
+        """Calling messages off, and trying them again."""
+        return Steering(
+            sends=self.sends,
+            outboxes=self.outboxes,
+            conversations=self.conversations,
+            gate=self.gate,
+            auditing=self.auditing,
+            clock=self.clock,
+            wake=self._wake_delivery,
+        )
+
+    @cached_property
+    def delivering(self) -> Delivering:
+        """Sending what is queued."""
+        return Delivering(
+            sends=self.sends,
+            outboxes=self.outboxes,
+            calling=Calling(
+                sends=self.sends,
+                gate=self.gate,
+                call=self.outgoing.call,
+                lend=self.lending.for_sending,
+                base_url=self.base_url,
+                is_outage=self.conversations.is_outage,
+                # A call ends before the message's lease does.
+                deadline=self.settings.lease * 0.75,
+                public_url=self.settings.public_url,
+            ),
+            recording=Recording(self.sends, self.conversations, self.reconciling, self.clock),
+            pacing=Pacing(self.limiter),
+            pausing=Pausing(Pauses(self.store), self.auditing, self.clock),
+            clock=self.clock,
+            lease=self.settings.lease,
+        )
+
+    @cached_property
+    def bell(self) -> threading.Event:
+        """What the threads that send wait for."""
+        return threading.Event()
+
+    @cached_property
+    def restoring(self) -> Restoring:
+        """Finding chats that nobody sends for."""
+        return Restoring(self.outboxes, self.clock, ring=self._ringing(DELIVER), after=self.settings.sweep_after)
+
+    @property
+    def _wake_delivery(self) -> Waking:
+        return Waking(self._ringing(DELIVER))
+
+    @cached_property
+    def media_files(self) -> MediaFiles:
+        """The files' rows."""
+        return MediaFiles(self.store)
+
+    @cached_property
+    def media_storage(self) -> Storage:
+        """The files themselves."""
+        return Storage(open_files(self.settings.media_url, self.store), self.media_files, self.clock)
+
+    @cached_property
+    def file_client(self) -> Fetching:
+        """The HTTP client for addresses that strangers chose."""
+        return Fetching()
+
+    @cached_property
+    def media_fetching(self) -> MediaFetching:
+        """Fetching what customers sent."""
+        return MediaFetching(
+            self.media_files,
+            self.media_storage,
+            Ways(
+                outgoing=self.outgoing,
+                fetching=self.file_client,
+                providers=registry.by_names(),
+                account=self.directory.by_id,
+                base_url=self.base_url,
+                configured=self._configured_url,
+            ),
+            self.clock,
+            ring=self._ringing(FETCH),
+            rings_waiting=lambda: waiting(self.broker, FETCH),
+        )
+
+    @cached_property
+    def uploading(self) -> Uploading:
+        """Taking files from agents."""
+        return Uploading(self.media_files, self.media_storage, self.clock)
+
+    @cached_property
+    def media_links(self) -> Links:
+        """Links that vendors follow."""
+        return Links(self.settings.encryption_keys, self.clock, public_url=self.settings.public_url)
+
+    @cached_property
+    def lending(self) -> Lending:
+        """Handing files to vendors."""
+        return Lending(
+            self.media_files,
+            self.media_storage,
+            self.media_links,
+            self.clock,
+            outgoing=self.outgoing,
+            providers=registry.by_names(),
+            base_url=self.base_url,
+        )
+
+    def _configured_url(self, account: Account) -> str | None:
+        """Where the operator says an account's vendor is; None where nobody said."""
+        provider = registry.by_name(account.provider)
+        return account.api_base_url or self.settings.api_urls.get(provider.slug if provider else "")
+
+    @cached_property
+    def follow_ups(self) -> FollowUps:
+        """The follow-ups as stored."""
+        return FollowUps(self.store)
+
+    @cached_property
+    def planning(self) -> Planning:
+        """Planning and ending follow-ups."""
+        return Planning(self.follow_ups, self.auditing, self.clock)
+
+    @cached_property
+    def firing(self) -> Firing:
+        """Firing reminders."""
+        patience = Patience(grace=self.settings.follow_up_grace, late=self.settings.follow_up_late)
+        return Firing(self.follow_ups, self.auditing, self.clock, patience)
+
+    @cached_property
+    def messaging(self) -> Messaging:
+        """Queueing the messages that go with reminders."""
+        return Messaging(self.follow_ups, self.clock, self.queueing.queue_template)
+
+    @cached_property
+    def window_reminding(self) -> WindowReminding:
+        """Reminding of windows that close."""
+        return WindowReminding(self.follow_ups, self.auditing, self.clock, before=self.settings.window_reminder)
+
+    @cached_property
+    def blocking(self) -> Blocking:
+        """Blocking senders."""
+        return Blocking(
+            Blocks(self.store),
+            self.auditing,
+            self.clock,
+            account=self.directory.by_id,
+            providers=registry.by_names(),
+            calls=self.outgoing,
+            base_url=self.base_url,
+        )
+
+    @cached_property
+    def marking(self) -> Marking:
+        """Marking as read."""
+        return Marking(
+            ReadMarks(self.store),
+            self.clock,
+            receipts=self.settings.read_receipts == "on",
+            ring=self._ringing(RECEIPTS),
+            ring_typing=self._ringing(TYPING),
+            limiter=self.limiter,
+        )
+
+    @cached_property
+    def telling(self) -> Telling:
+        """Telling vendors what was read."""
+        return Telling(
+            ReadMarks(self.store),
+            self.clock,
+            account=self.directory.by_id,
+            providers=registry.by_names(),
+            calls=self.outgoing,
+            base_url=self.base_url,
+        )
+
+    @cached_property
+    def templates(self) -> Templates:
+        """The templates as stored."""
+        return Templates(self.store)
+
+    @cached_property
+    def using(self) -> Using:
+        """Filling templates in."""
+        return Using(self.templates)
+
+    @cached_property
+    def keeping(self) -> Keeping:
+        """Making, changing and removing templates."""
+        return Keeping(
+            templates=self.templates,
+            conversations=self.conversations,
+            auditing=self.auditing,
+            vendors=self._template_vendors,
+            account=self._account_now,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def syncing(self) -> Syncing:
+        """Bringing templates in step with the vendors'."""
+        return Syncing(
+            connected=self._connected,
+            vendors=self._template_vendors,
+            templates=self.templates,
+            conversations=self.conversations,
+            clock=self.clock,
+        )
+
+    @property
+    def _template_vendors(self) -> Vendors:
+        return Vendors(self.outgoing, registry.by_names(), self.base_url)
+
+    def _connected(self) -> list[Connected]:
+        """Open all active accounts as they are now, with the time of their last synchronisation."""
+        live = self.configs.live()
+        last = {config.id: config.last_sync_at for config in live}
+        accounts = open_accounts(live, self.settings.keyring(), at=self.clock.now())
+        return [Connected(account=one, last_sync_at=last[one.id]) for one in accounts]
+
+    def _account_now(self, config_id: str) -> Account | None:
+        """Find an active account, one of a moment ago too."""
+        if self.directory.by_id(config_id) is None:
+            self.directory.refresh()
+        return self.directory.by_id(config_id)
+
+    def _ringing(self, job: Job) -> Callable[[Sequence[str]], None]:
+        """Make what wakes the workers for a job."""
+        return lambda ids: ring(self.broker, job, ids)
 
     @cached_property
     def broker(self) -> dramatiq.Broker:

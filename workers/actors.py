@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import dramatiq
 
-from runtime.jobs import RECEIVE, Job
+from runtime.jobs import DELIVER, FETCH, RECEIPTS, RECEIVE, TYPING, Job
 from services.wiring import Services
 
 Run = Callable[[Services, list[str]], Any]
@@ -17,6 +17,10 @@ Run = Callable[[Services, list[str]], Any]
 #: What each job calls.
 CALLS: Final[dict[Job, Run]] = {
     RECEIVE: lambda services, ids: services.receiving.receive(ids),
+    DELIVER: lambda services, _ids: services.bell.set(),
+    FETCH: lambda services, ids: services.media_fetching.fetch(ids),
+    RECEIPTS: lambda services, ids: services.telling.receipts(ids),
+    TYPING: lambda services, ids: services.telling.typing(ids),
 }
 
 

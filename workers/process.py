@@ -1,27 +1,32 @@
-"""One worker process: Dramatiq's worker inside, a metrics port, and an orderly end on SIGTERM.
+"""One worker process: Dramatiq's workers and the courier inside, a metrics port, and an orderly end on SIGTERM.
 
-Scale by starting more of them. Deliberately not Dramatiq's own command line: it forks, and takes all siblings down
+What is slow has a worker with threads of its own, so that webhooks never wait for a vendor. Scale by starting more of them. Deliberately not Dramatiq's own command line: it forks, and takes all siblings down
 with one that dies (docs/decisions/0004).
 """
 
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from typing import Final
 
 import dramatiq
 from dramatiq.worker import Worker
 
 from runtime.broker import worker_broker
+from runtime.jobs import QUEUES, RECEIVE
 from runtime.logs import configure_logs, logger
 from runtime.settings import Settings
 from services.wiring import Services
 from workers.actors import declare
+from workers.courier import Courier
 from workers.metrics_port import serve_metrics
 from workers.middleware import Observed
 
 #: Jobs fetched ahead of the threads. A job is a hint; one that dies with the process is rung again.
 PREFETCH: Final = 64
+#: Threads for jobs that call vendors and are no sends: files, receipts. They fetch no more than they can begin.
+SLOW_THREADS: Final = 4
 #: How long (ms) an idle worker sleeps at most between two looks at the queue.
 IDLE_MS: Final = 20
 #: How long (ms) a stopping worker may take to end the jobs it runs.
@@ -39,32 +44,56 @@ def run_worker(settings: Settings) -> None:
     configure_logs(level=settings.log_level, style=settings.log_format)
     services = Services(settings, application="worker")
     services.directory.refresh(older_than=0)
-    broker = worker_broker(settings.broker_url, [Observed()])
-    dramatiq.set_broker(broker)
-    declare(broker, services)
-    worker = Worker(broker, worker_threads=settings.worker_threads, worker_timeout=IDLE_MS)
-    worker.queue_prefetch = PREFETCH
+    workers = [
+        _worker(services, {RECEIVE.queue}, threads=settings.worker_threads, prefetch=PREFETCH),
+        _worker(services, {*QUEUES} - {RECEIVE.queue}, threads=SLOW_THREADS, prefetch=SLOW_THREADS),
+    ]
+    dramatiq.set_broker(workers[0].broker)
+    courier = Courier(services.delivering, services.bell, threads=settings.send_threads)
     stop = stop_signal()
     metrics = serve_metrics(settings.metrics_bind, services.store.problem)
-    worker.start()
-    _log.info("worker_started", threads=settings.worker_threads)
-    whole = _work(worker, stop)
+    for worker in workers:
+        worker.start()
+    courier.start()
+    _log.info("worker_started", threads=settings.worker_threads, send_threads=settings.send_threads)
+    whole = _work(workers, stop, courier)
     _log.info("worker_stopping")
     leave_in_time()
-    worker.stop(timeout=GRACE_MS)
-    broker.close()
+    _stop(workers, courier)
     metrics.close()
     if not whole:
         raise SystemExit(1)
 
 
-def _work(worker: Worker, stop: threading.Event) -> bool:
+def _worker(services: Services, queues: set[str], *, threads: int, prefetch: int) -> Worker:
+    """Build a worker for some queues, with a broker of its own."""
+    broker = worker_broker(services.settings.broker_url, [Observed()])
+    declare(broker, services)
+    worker = Worker(broker, queues=queues, worker_threads=threads, worker_timeout=IDLE_MS)
+    worker.queue_prefetch = prefetch
+    return worker
+
+
+def _work(workers: Sequence[Worker], stop: threading.Event, courier: Courier | None = None) -> bool:
     """Wait to be told to stop; return early, and false, should a thread have died: half a worker is none."""
     while not stop.wait(LOOK_EVERY_S):
-        if not all(thread.is_alive() for thread in (*worker.workers, *worker.consumers.values())):
+        threads = [thread for one in workers for thread in (*one.workers, *one.consumers.values())]
+        if not all(thread.is_alive() for thread in threads) or (courier and not courier.is_alive):
             _log.error("worker_thread_died")
             return False
     return True
+
+
+def _stop(workers: Sequence[Worker], courier: Courier) -> None:
+    """Let everybody end what they have begun, all at the same time."""
+    ending = [threading.Thread(target=worker.stop, kwargs={"timeout": GRACE_MS}, daemon=True) for worker in workers]
+    ending.append(threading.Thread(target=courier.stop, daemon=True))
+    for thread in ending:
+        thread.start()
+    for thread in ending:
+        thread.join()
+    for worker in workers:
+        worker.broker.close()
 
 
 def leave_in_time() -> threading.Timer:

@@ -22,5 +22,15 @@ class Entry:
 
 TIMETABLE: Final = (
     Entry("stranded_events", 5, lambda services: services.sweeping.stranded()),
+    Entry("stranded_outboxes", 5, lambda services: services.restoring.stranded()),
     Entry("parked_updates", 15, lambda services: services.reconciling.sweep()),
+    Entry("due_follow_ups", 2, lambda services: services.firing.due()),
+    Entry("reminder_messages", 2, lambda services: services.messaging.due()),
+    Entry("overdue_follow_ups", 30, lambda services: services.firing.overdue()),
+    Entry("closing_windows", 60, lambda services: services.window_reminding.remind()),
+    Entry("blocked_numbers", 10, lambda services: services.blocking.attend()),
+    Entry("templates", 300, lambda services: services.syncing.due()),
+    Entry("due_media", 3, lambda services: services.media_fetching.sweep()),
+    Entry("abandoned_media", 3600, lambda services: services.media_storage.clear()),
+    Entry("lost_receipts", 5, lambda services: services.marking.sweep()),
 )

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Final
 
-from marshmallow import Schema
+from marshmallow import Schema, fields
 
 from api.schemas.fields import AnyOf, AtLeastOne, Flag, Phone, Text, word_of
 from api.schemas.listing import ListQuery
@@ -12,6 +12,16 @@ from models.values import ChatStatus
 
 ChatSchema: Final[type[Schema]] = schema_of(Chat)
 ChatPage: Final[type[Schema]] = page_of(ChatSchema)
+
+
+class TypingAnswer(Schema):
+    """Whether a vendor was asked to show that somebody types."""
+
+    passed_on = fields.Boolean(
+        required=True,
+        data_key="passedOn",
+        metadata={"description": "False where that was asked a moment ago, is turned off, or cannot be asked now."},
+    )
 
 
 class ChatsQuery(ListQuery):

@@ -14,9 +14,13 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from marshmallow import Schema, fields, validate
 
+from models.blocked_number import BlockedNumber
 from models.chat import Chat
+from models.follow_up import FollowUp, ReminderTemplate
+from models.media_file import MediaFile
 from models.message import Edit, Media, Message
 from models.store.codec import camel
+from models.template import Template
 from models.webhook_event import WebhookEvent
 
 #: Entity -> fields, by their Python names, that are nobody's business outside.
@@ -31,6 +35,9 @@ HIDDEN: Final[Mapping[type, frozenset[str]]] = {
             "merged_into",
             "response_count",
             "response_seconds",
+            "receipt_due_at",
+            "receipt_for",
+            "receipt_attempts",
         }
     ),
     Message: frozenset(
@@ -45,7 +52,18 @@ HIDDEN: Final[Mapping[type, frozenset[str]]] = {
             "reaction_times",
             "merged_from",
             "edit_key",
+            "fetch",
         }
+    ),
+    Template: frozenset({"is_deleted", "deleted_at", "deleted_by", "told_at"}),
+    FollowUp: frozenset({"is_deleted", "deleted_at", "deleted_by", "template_due_at", "origin"}),
+    ReminderTemplate: frozenset({"attempts"}),
+    BlockedNumber: frozenset(
+        {"is_deleted", "deleted_at", "deleted_by", "next_attempt_at", "lease_until", "generation"}
+    ),
+    # Where its bytes are, and which ids vendors gave it, is nobody's business.
+    MediaFile: frozenset(
+        {"state", "message_ids", "key", "thumbnail_key", "uploads", "is_deleted", "deleted_at", "deleted_by"}
     ),
     # The vendor's short-lived address of a file carries a key to it.
     Media: frozenset({"source_url"}),

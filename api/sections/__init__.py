@@ -7,6 +7,14 @@ and returns documents. No MongoDB, no rules. Registered by `api.app`.
 from typing import Final
 
 from api.section import Section
-from api.sections import chats, messages, webhooks
+from api.sections import blocks, chats, followups, media, messages, templates, webhooks
 
-SECTIONS: Final[tuple[Section, ...]] = (chats.section, messages.section, webhooks.section)
+SECTIONS: Final[tuple[Section, ...]] = (
+    blocks.section,
+    chats.section,
+    followups.section,
+    media.section,
+    messages.section,
+    templates.section,
+    webhooks.section,
+)

@@ -3,7 +3,7 @@
 Neither stands without the other. Deliberately no way to alter or remove an entry.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from pymongo.client_session import ClientSession
@@ -36,6 +36,22 @@ class AuditTrail:
             result = change(session)
             document = to_document(entry) | {"createdAt": entry.at, "updatedAt": entry.at}
             self._entries.insert_one(document, session=session)
+            return result
+
+        return transact(self._client, work)
+
+    def recording(self, change: Callable[[Session], R], entries: Callable[[R], Iterable[AuditEntry]]) -> R:
+        """Make a change and write down what `entries` says of its result, or neither.
+
+        Raises:
+            Whatever `change` raises; nothing stands then.
+        """
+
+        def work(session: Session) -> R:
+            result = change(session)
+            documents = [to_document(one) | {"createdAt": one.at, "updatedAt": one.at} for one in entries(result)]
+            if documents:
+                self._entries.insert_many(documents, session=session)
             return result
 
         return transact(self._client, work)

@@ -5,6 +5,7 @@ whole batch, which is then folded again over fresh state (docs/decisions/0002). 
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from models.address import Address
@@ -33,12 +34,18 @@ class Wanted:
     messages: set[MessageKey] = field(default_factory=set)
     #: Our own message ids, which some vendors echo in statuses.
     refs: set[str] = field(default_factory=set)
+    #: Messages of ours without a vendor's id are wanted too, in the chats the addresses lead to, since this moment.
+    unnamed_since: datetime | None = None
+    #: Chats that matter for themselves; their customers come along.
+    chats: set[str] = field(default_factory=set)
     templates: set[TemplateKey] = field(default_factory=set)
     #: Accounts of which more than their identity matters.
     configs: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self.addresses or self.messages or self.refs or self.templates or self.configs)
+        return bool(
+            self.addresses or self.messages or self.refs or self.chats or self.templates or self.configs
+        )
 
 
 @dataclass(slots=True)
@@ -47,6 +54,8 @@ class Tracked(Generic[T]):
 
     entity: T
     is_new: bool = False
+    #: MongoDB's own key of a stored document: by it an update needs no query planner.
+    key: Any = None
     #: Fields to set and numbers to add, by our names; of no interest for a new document, which is written whole.
     changes: dict[str, Any] = field(default_factory=dict)
     additions: dict[str, int] = field(default_factory=dict)
@@ -83,11 +92,15 @@ class Batch:
     by_ref: dict[str, Tracked[Message]] = field(default_factory=dict)
     templates: dict[TemplateKey, Tracked[Template]] = field(default_factory=dict)
     configs: dict[str, Tracked[WhatsAppConfig]] = field(default_factory=dict)
+    #: Which of the identities that lead to no chat yet are blocked, by kind and canonical value.
+    blocked: set[tuple[str, str]] = field(default_factory=set)
     #: Chats whose response clock must be counted anew: a message came late.
     late_turns: set[str] = field(default_factory=set)
     #: Chats and customers that turned out to be one: the id that ends -> the one that stays.
     merged_chats: dict[str, str] = field(default_factory=dict)
     merged_customers: dict[str, str] = field(default_factory=dict)
+    #: Messages with files to be fetched, for a ring after the commit.
+    to_fetch: list[str] = field(default_factory=list)
     #: What was done that people may want to look into.
     audit: list[AuditEntry] = field(default_factory=list)
     #: Updates whose message is not known yet.

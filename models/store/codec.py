@@ -66,14 +66,18 @@ def to_changes(values: Mapping[str, Any]) -> tuple[Document, Document]:
 
 def encode(value: Any) -> Any:
     """Translate one value by what it is; a plain one stays as it is."""
-    if isinstance(value, list):
-        return [encode(one) for one in value]
-    if isinstance(value, dict):
-        return {key: encode(one) for key, one in value.items()}
-    if dataclasses.is_dataclass(value):
-        return to_document(value)
-    convert = _scalar_encoder(type(value))
+    kind = type(value)
+    if kind not in _ENCODERS:
+        _ENCODERS[kind] = _scalar_encoder(kind)
+    convert = _ENCODERS[kind]
     return value if convert is None else convert(value)
+
+
+#: Class of a value -> how it is written, found out at its first use.
+_ENCODERS: Final[dict[type, Convert | None]] = {
+    list: lambda values: [encode(one) for one in values],
+    dict: lambda values: {key: encode(one) for key, one in values.items()},
+}
 
 
 class _Plan(NamedTuple):

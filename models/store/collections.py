@@ -25,9 +25,13 @@ from models.chat import Chat
 from models.chat_assignment import ChatAssignment
 from models.customer import Customer
 from models.follow_up import FollowUp
+from models.idempotency_key import IdempotencyKey
 from models.label import Label
+from models.media_file import MediaFile
 from models.message import Message
+from models.outbox import Outbox
 from models.pending_update import PendingUpdate
+from models.send_pause import SendPause
 from models.team_note import TeamNote
 from models.template import Template
 from models.webhook_event import WebhookEvent
@@ -63,6 +67,10 @@ COLLECTIONS: Final[Mapping[type, str]] = {
     ApiToken: "apitokens",
     AuditEntry: "auditentries",
     PendingUpdate: "pendingupdates",
+    Outbox: "outboxes",
+    SendPause: "sendpauses",
+    IdempotencyKey: "idempotencykeys",
+    MediaFile: "mediafiles",
 }
 
 
@@ -90,6 +98,10 @@ class Store:
         self.apitokens: Documents = self.database["apitokens"]
         self.auditentries: Documents = self.database["auditentries"]
         self.pendingupdates: Documents = self.database["pendingupdates"]
+        self.outboxes: Documents = self.database["outboxes"]
+        self.sendpauses: Documents = self.database["sendpauses"]
+        self.idempotencykeys: Documents = self.database["idempotencykeys"]
+        self.mediafiles: Documents = self.database["mediafiles"]
 
     @property
     def client(self) -> MongoClient[dict[str, Any]]:

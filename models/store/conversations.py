@@ -7,8 +7,9 @@ folded in by the caller.
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
@@ -21,16 +22,26 @@ from models.message import Message
 from models.pending_update import PendingUpdate
 from models.response_clock import Spoken, Turn, counted, turn_of
 from models.store.batch import Batch, MessageKey, T, Tracked, Wanted
+from models.store.blocks import blocked_among
 from models.store.codec import field_names, from_document, to_changes, to_document
 from models.store.collections import Store
+from models.store.outboxes import put_outbox
 from models.store.transactions import is_away, is_outage, transact
 from models.store.webhook_events import Closing, WebhookEvents
 from models.template import Template
-from models.values import AddressKind
+from models.values import AddressKind, Direction, MessageStatus
 from models.whatsapp_config import WhatsAppConfig
 
 Fold = Callable[[Batch], Sequence[Closing]]
+R = TypeVar("R")
+#: Parts that people are divided into, so that the worker reads for one while the database writes for another.
+LANES: Final = 2
 _Documents = Collection[dict[str, Any]]
+#: Where a message can stand that has left, or may have, and of which the vendor's id is not known.
+_UNNAMED: Final = [
+    status.value
+    for status in (MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNKNOWN, MessageStatus.ACCEPTED)
+]
 _SPOKEN: Final = {"_id": 0, **dict.fromkeys(field_names(Spoken).values(), 1)}
 
 
@@ -40,28 +51,50 @@ class Conversations:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._events = WebhookEvents(store)
-        #: One transaction at a time in a process: two would meet in the same chats and make each other begin again,
-        #: while the other thread can claim and read its rows meanwhile.
-        self._turn = threading.Lock()
+        #: One transaction at a time in each lane of a process: two in the same would meet in the same chats and make
+        #: each other begin again.
+        self._lanes = tuple(threading.Lock() for _ in range(LANES))
 
-    def transact(self, wanted: Wanted, fold: Fold, *, now: datetime) -> None:
+    def transact(self, wanted: Wanted, fold: Fold, *, now: datetime, lane: int | None = None) -> None:
         """Read what is wanted, let `fold` change it and say which webhooks end, and write all of it or nothing.
 
-        `fold` may be called more than once, each time with fresh state.
+        `fold` may be called more than once, each time with fresh state. `lane`: which part of all people it touches,
+        None for several; lanes save collisions, nothing depends on them.
 
         Raises:
             LeaseLost: one of the webhooks is another worker's by now.
             pymongo.errors.PyMongoError: the database is away, or refuses a document.
         """
 
-        def work(session: ClientSession) -> None:
+        def work(session: ClientSession) -> list[str]:
             batch = self._read(wanted, session) if wanted else Batch()
             closings = fold(batch)
             self._write(batch, session, now)
-            self._events.close(closings, session)
+            self._events.decide(closings, session)
+            return [closing.id for closing in closings]
 
-        with self._turn:
-            transact(self._store.client, work)
+        with ExitStack() as turn:
+            for lock in self._lanes if lane is None else (self._lanes[lane],):
+                turn.enter_context(lock)
+            decided = transact(self._store.client, work)
+        self._events.close(decided)
+
+    def change(self, wanted: Wanted, fold: Callable[[Batch, ClientSession], R], *, now: datetime) -> R:
+        """Read what is wanted, let `fold` change it, write all of it or nothing, and return what `fold` returned.
+
+        `fold` may be called more than once; what it writes by itself, it writes within the same transaction.
+
+        Raises:
+            Whatever `fold` raises; nothing stands then.
+        """
+
+        def work(session: ClientSession) -> R:
+            batch = self._read(wanted, session)
+            result = fold(batch, session)
+            self._write(batch, session, now)
+            return result
+
+        return transact(self._store.client, work)
 
     def reconcilable(self, messages: Iterable[MessageKey], refs: Iterable[str] = ()) -> list[PendingUpdate]:
         """Find updates that wait for these messages; asked after their commit, so neither side misses the other."""
@@ -128,38 +161,48 @@ class Conversations:
     def _read(self, wanted: Wanted, session: ClientSession) -> Batch:
         batch = Batch()
         for address in self._addresses(wanted, session):
-            batch.addresses[address.config_id, address.kind.value, address.canonical or address.value] = Tracked(
-                address
-            )
+            found = address.entity
+            batch.addresses[found.config_id, found.kind.value, found.canonical or found.value] = address
         for message in self._messages(wanted, session):
-            tracked = batch.by_ref[message.id] = Tracked(message)
-            if message.provider_message_id:
-                batch.messages[message.config_id, message.provider_message_id] = tracked
+            entity = message.entity
+            batch.by_ref[entity.id] = message
+            if entity.provider_message_id:
+                batch.messages[entity.config_id, entity.provider_message_id] = message
         chat_ids = {m.entity.chat_id for m in batch.by_ref.values()} | {h.chat_id for h in _holders(batch)}
+        for message in self._unnamed(wanted, chat_ids, session):
+            batch.by_ref.setdefault(message.entity.id, message)
+        chat_ids |= wanted.chats
         batch.chats = _tracked(Chat, _live(self._store.chats, {"id": chat_ids}, session))
+        batch.blocked = self._blocked(batch, wanted, session)
         self._read_customers(batch, wanted, session)
         for template in self._templates(wanted, session):
-            key = (template.config_id or "", template.name, template.language or "")
-            batch.templates[key] = Tracked(template)
+            named = template.entity
+            batch.templates[named.config_id or "", named.name, named.language or ""] = template
         batch.configs = _tracked(WhatsAppConfig, _live(self._store.whatsappconfigs, {"id": wanted.configs}, session))
         return batch
 
-    def _templates(self, wanted: Wanted, session: ClientSession) -> Iterable[Template]:
+    def _blocked(self, batch: Batch, wanted: Wanted, session: ClientSession) -> set[tuple[str, str]]:
+        """Find the blocked among those who may be about to get a chat; a chat that is there has its own flag."""
+        known = {key for key, found in batch.addresses.items() if found.entity.chat_id in batch.chats}
+        new = {(kind, value) for config_id, kind, value in wanted.addresses if (config_id, kind, value) not in known}
+        return blocked_among(self._store.blockednumbers, new, session) if new else set()
+
+    def _templates(self, wanted: Wanted, session: ClientSession) -> Iterable[Tracked[Template]]:
         """Read the live templates of these names in all their languages."""
         query = _either(_by_account("name", {(config_id, name) for config_id, name, _ in wanted.templates}))
         rows = self._store.templates.find({**query, "isDeleted": False}, session=session) if query else ()
-        return (from_document(Template, row) for row in rows)
+        return (_one(Template, row) for row in rows)
 
     def _read_customers(self, batch: Batch, wanted: Wanted, session: ClientSession) -> None:
         """Read those the addresses lead to, and those who have the phone of an address not known yet."""
         ids = {holder.customer_id for holder in _holders(batch)}
-        ids |= {chat.entity.customer_id for chat in batch.chats.values()} if ids else set()
+        ids |= {chat.entity.customer_id for chat in batch.chats.values()} if ids or wanted.chats else set()
         phones = {value for config_id, kind, value in wanted.addresses if kind == AddressKind.PHONE}
         rows = _live(self._store.customers, {"id": ids, "phoneNumber": phones}, session)
         batch.customers = _tracked(Customer, rows)
         batch.by_phone = {c.entity.phone_number: c for c in batch.customers.values() if c.entity.phone_number}
 
-    def _addresses(self, wanted: Wanted, session: ClientSession) -> Iterable[Address]:
+    def _addresses(self, wanted: Wanted, session: ClientSession) -> Iterable[Tracked[Address]]:
         groups: dict[tuple[str, str], list[str]] = {}
         for config_id, kind, value in wanted.addresses:
             groups.setdefault((config_id, kind), []).append(value)
@@ -170,24 +213,40 @@ class Conversations:
             ]
         )
         rows = self._store.addresses.find(query, session=session) if query else ()
-        return (from_document(Address, row) for row in rows)
+        return (_one(Address, row) for row in rows)
 
-    def _messages(self, wanted: Wanted, session: ClientSession) -> Iterable[Message]:
+    def _messages(self, wanted: Wanted, session: ClientSession) -> Iterable[Tracked[Message]]:
         refs: list[dict[str, Any]] = [{"id": {"$in": list(wanted.refs)}}] if wanted.refs else []
         query = _either(_by_account("providerMessageId", wanted.messages), refs)
         rows = self._store.messages.find(query, session=session) if query else ()
-        return (from_document(Message, row) for row in rows)
+        return (_one(Message, row) for row in rows)
+
+    def _unnamed(self, wanted: Wanted, chat_ids: set[str | None], session: ClientSession) -> Iterable[Tracked[Message]]:
+        """Read what was sent in these chats, or is being sent, under an id of the vendor's that we do not know."""
+        if wanted.unnamed_since is None:
+            return ()
+        query = {
+            "chatId": {"$in": [chat_id for chat_id in chat_ids if chat_id]},
+            "timestamp": {"$gte": wanted.unnamed_since},
+            "direction": Direction.OUTBOUND.value,
+            "status": {"$in": _UNNAMED},
+            "providerMessageId": {"$exists": False},
+            "isDeleted": False,
+        }
+        return (_one(Message, row) for row in self._store.messages.find(query, session=session))
 
     def _count_late_turns(self, batch: Batch, session: ClientSession) -> None:
         """Count the response clocks of chats to which a message came late, from all their messages."""
         if not batch.late_turns:
             return
         turns: dict[str, list[Turn]] = {chat_id: [] for chat_id in batch.late_turns}
-        query = {"chatId": {"$in": list(batch.late_turns)}}
+        query = {"chatId": {"$in": list(batch.late_turns)}, "isDeleted": False}
         rows = self._store.messages.find(query, _SPOKEN, session=session)
         stored = (from_document(Spoken, row) for row in rows)
-        new = (tracked.entity for tracked in batch.by_ref.values() if tracked.is_new)
-        spoken: Iterable[Message | Spoken] = itertools.chain(stored, new)
+        # Of those the batch holds, as it leaves them: its own changes are not written yet.
+        ours = {tracked.entity.id: tracked.entity for tracked in batch.by_ref.values()}
+        others = (message for message in stored if message.id not in ours)
+        spoken: Iterable[Message | Spoken] = itertools.chain(others, ours.values())
         for message in spoken:
             if message.chat_id in turns and (turn := turn_of(message)):
                 turns[message.chat_id].append(turn)
@@ -199,6 +258,8 @@ class Conversations:
         self._store.messages.update_many(
             {"chatId": gone}, {"$set": {"chatId": kept, "mergedFrom": gone}}, session=session
         )
+        for outbox in self._store.outboxes.find({"id": gone}, session=session):
+            put_outbox(self._store, kept, outbox["configId"], at=outbox["nextAt"], session=session)
         for collection in (self._store.followups, self._store.teamnotes, self._store.chatassignments):
             collection.update_many({"chatId": gone}, {"$set": {"chatId": kept}}, session=session)
 
@@ -268,7 +329,11 @@ def _live(
 
 
 def _tracked(entity: type[T], rows: Iterable[dict[str, Any]]) -> dict[str, Tracked[T]]:
-    return {row["id"]: Tracked(from_document(entity, row)) for row in rows}
+    return {row["id"]: _one(entity, row) for row in rows}
+
+
+def _one(entity: type[T], row: dict[str, Any]) -> Tracked[T]:
+    return Tracked(from_document(entity, row), key=row["_id"])
 
 
 def _save(collection: _Documents, documents: Iterable[Tracked[T]], session: ClientSession, now: datetime) -> None:
@@ -299,7 +364,7 @@ def _update(tracked: Tracked[T], now: datetime) -> UpdateOne:
     changes = {name: value for name, value in tracked.changes.items() if name not in tracked.additions}
     values, removals = to_changes({**changes, "updated_at": now})
     parts = {"$set": values, "$unset": removals, "$inc": to_changes(tracked.additions)[0]}
-    return UpdateOne({"id": tracked.entity.id}, {operator: fields for operator, fields in parts.items() if fields})
+    return UpdateOne({"_id": tracked.key}, {operator: fields for operator, fields in parts.items() if fields})
 
 
 def _parking(update: PendingUpdate, now: datetime) -> UpdateOne:

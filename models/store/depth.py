@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 import pymongo
@@ -17,10 +17,17 @@ from prometheus_client.registry import Collector
 from pymongo.errors import PyMongoError
 
 from models.store.collections import Store
-from models.values import EventStatus
+from models.values import EventStatus, MessageStatus
 from runtime.clock import Clock
 from runtime.logs import logger
-from runtime.metrics import EVENTS_OLDEST, EVENTS_WAITING, QUERY_FAILED
+from runtime.metrics import (
+    ACCOUNTS_PAUSED,
+    EVENTS_OLDEST,
+    EVENTS_WAITING,
+    MESSAGES_OLDEST,
+    MESSAGES_WAITING,
+    QUERY_FAILED,
+)
 
 #: How long (s) all queries of one reading may take, finding a server included.
 BUDGET_S: Final = 0.8
@@ -28,6 +35,10 @@ BUDGET_S: Final = 0.8
 KEPT_S: Final = 1.0
 #: States in which a stored webhook waits for something.
 WAITING: Final = (EventStatus.PENDING, EventStatus.PROCESSING)
+#: States of outbound messages whose fate is open.
+OPEN: Final = (MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNKNOWN)
+
+_EVER: Final = datetime.fromtimestamp(0, UTC)
 
 _log = logger(__name__)
 
@@ -40,19 +51,32 @@ class Depth:
     oldest: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What was read at once."""
+
+    events: Mapping[str, Depth]
+    messages: Mapping[str, int]
+    oldest_queued: datetime | None
+    paused: int
+
+
 class DepthCollector(Collector):
-    """Exposes the depths of `webhookevents`."""
+    """Exposes the depths of `webhookevents`, and of outbound messages."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._events = store.webhookevents
+        self._messages = store.messages
+        self._outboxes = store.outboxes
+        self._pauses = store.sendpauses
         self._clock = clock
-        self._reading: Mapping[str, Depth] | None = None
+        self._reading: _Reading | None = None
         self._read_at = float("-inf")
         self._lock = threading.Lock()
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Name the series without reading anything."""
-        return [_family(series) for series in (EVENTS_WAITING, EVENTS_OLDEST, QUERY_FAILED)]
+        return [_family(series) for series in (*_SERIES, QUERY_FAILED)]
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Read the depths, or say that they could not be read."""
@@ -63,20 +87,30 @@ class DepthCollector(Collector):
         if depths is not None:
             yield from _gauges(depths, self._clock.now())
 
-    def _recent(self) -> Mapping[str, Depth] | None:
+    def _recent(self) -> _Reading | None:
         with self._lock:
             if time.monotonic() - self._read_at >= KEPT_S:
                 self._reading = self._read()
                 self._read_at = time.monotonic()
             return self._reading
 
-    def _read(self) -> Mapping[str, Depth] | None:
+    def _read(self) -> _Reading | None:
         try:
             with pymongo.timeout(BUDGET_S):
-                return {state.value: self._of(state) for state in WAITING}
+                return _Reading(
+                    events={state.value: self._of(state) for state in WAITING},
+                    messages={state.value: self._messages.count_documents({"status": state.value}) for state in OPEN},
+                    oldest_queued=self._oldest_queued(),
+                    paused=self._pauses.count_documents({"id": {"$gt": ""}, "pausedUntil": {"$exists": True}}),
+                )
         except PyMongoError as error:
             _log.warning("depth_query_failed", error=type(error).__name__)
             return None
+
+    def _oldest_queued(self) -> datetime | None:
+        """When the chat that has waited longest was last given something to send, or became due again."""
+        row = self._outboxes.find_one({"nextAt": {"$gt": _EVER}}, {"nextAt": 1}, sort=[("nextAt", 1)])
+        return row["nextAt"] if row else None
 
     def _of(self, state: EventStatus) -> Depth:
         """Look at one state, through the partial index on unfinished rows; a row being processed has a lease."""
@@ -87,14 +121,23 @@ class DepthCollector(Collector):
         return Depth(count, (oldest or {}).get("nextAttemptAt"))
 
 
-def _gauges(depths: Mapping[str, Depth], now: datetime) -> Iterator[GaugeMetricFamily]:
-    waiting, oldest = _family(EVENTS_WAITING), _family(EVENTS_OLDEST)
-    for state, depth in depths.items():
-        waiting.add_metric([state], depth.count)
-        age = (now - depth.oldest).total_seconds() if depth.oldest else 0.0
-        oldest.add_metric([state], max(0.0, age))
-    yield waiting
-    yield oldest
+_SERIES: Final = (EVENTS_WAITING, EVENTS_OLDEST, MESSAGES_WAITING, MESSAGES_OLDEST, ACCOUNTS_PAUSED)
+
+
+def _gauges(reading: _Reading, now: datetime) -> Iterator[GaugeMetricFamily]:
+    counts, ages, messages, message_age, paused = map(_family, _SERIES)
+    for state, depth in reading.events.items():
+        counts.add_metric([state], depth.count)
+        ages.add_metric([state], _age(depth.oldest, now))
+    for name, count in reading.messages.items():
+        messages.add_metric([name], count)
+    message_age.add_metric([], _age(reading.oldest_queued, now))
+    paused.add_metric([], reading.paused)
+    yield from (counts, ages, messages, message_age, paused)
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds()) if since else 0.0
 
 
 def _family(series: tuple[str, str, tuple[str, ...]]) -> GaugeMetricFamily:

@@ -105,3 +105,18 @@ def chats_seen_by(caller: Caller) -> Mapping[str, Any]:
         return {}
     own = [{"assignedTo": caller.agent_id}] if caller.agent_id else []
     return {"$or": [*own, {"status": ChatStatus.UNASSIGNED.value}]}
+
+
+def follow_ups_seen_by(caller: Caller) -> Mapping[str, Any]:
+    """Narrow follow-ups to those a caller may list: everybody's for who sees all chats, else their own."""
+    return {} if caller.sees_all_chats else _own_follow_ups(caller)
+
+
+def follow_ups_changed_by(caller: Caller) -> Mapping[str, Any]:
+    """Narrow follow-ups to those a caller may change: everybody's for overseers, else their own."""
+    return {} if caller.is_overseer and caller.sees_all_chats else _own_follow_ups(caller)
+
+
+def _own_follow_ups(caller: Caller) -> Mapping[str, Any]:
+    # Not in the place of what was asked for: who asks for another's gets nothing, not their own.
+    return {"$and": [{"agentId": {"$in": [caller.agent_id] if caller.agent_id else []}}]}

@@ -16,8 +16,11 @@ from urllib.parse import unquote, unquote_plus
 from providers import wire
 from providers.base import JSON, Account, Delivery, FormField, Provider, WebhookRequest
 from providers.chatapi.envelope import read_delivery
+from providers.chatapi.outbound import ChatApiMedia, ChatApiSender, OneMsgTemplates
+from providers.chatapi.outbound.methods import VARIANT, spelled_variant
 from providers.chatapi.source import instance_key, instance_named
 from providers.events import AccountKey, Event
+from providers.outbound import MediaAccess, Sender, TemplateBook
 
 #: Where the secret may stand: parameters of the query, headers that a proxy or a clone can set.
 SECRET_PARAMETERS: Final = frozenset({"token", "secret"})
@@ -50,6 +53,12 @@ class ChatApi(Provider):
     name: ClassVar[str] = "chatapi"
     form: ClassVar[tuple[FormField, ...]] = (
         FormField("instanceId", "--instance-id", required=True, help="Instance, at 1msg the channel: a number"),
+        FormField(
+            VARIANT,
+            "--variant",
+            help="Whose service: chat-api (also its clones; the default) or 1msg; else a base URL at 1msg.io tells",
+            clean=spelled_variant,
+        ),
         FormField("phoneNumber", "--display-phone-number", help="The number itself, with + and country code"),
         FormField("apiKey", "--api-key", secret=True, help="The vendor's token, for sending and for the status"),
         FormField(
@@ -61,6 +70,9 @@ class ChatApi(Provider):
         ),
     )
     service_window: ClassVar[timedelta | None] = None
+    sender: ClassVar[Sender | None] = ChatApiSender()
+    media: ClassVar[MediaAccess | None] = ChatApiMedia()
+    templates: ClassVar[TemplateBook | None] = OneMsgTemplates()
     secret_in_path: ClassVar[bool] = True
 
     def recognises(self, request: WebhookRequest) -> bool:

@@ -170,6 +170,7 @@ def _arrived(said: Said) -> Event:
         group_id=said.chat if is_group(said.chat) else None,
         business=said.business,
         author=said.author,
+        own_send=said.from_us and truth(said.item.get("self")) is not False,
     )
 
 

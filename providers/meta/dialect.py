@@ -16,6 +16,9 @@ from providers.base import JSON, Account, Acknowledgement, Delivery, FormField, 
 from providers.events import AccountKey, Event
 from providers.meta.change import BUSINESS_ACCOUNT, DISPLAY_NUMBER, PHONE_NUMBER, display_key
 from providers.meta.envelope import read_delivery
+from providers.meta.outbound import MetaBlockList, MetaMedia, MetaSender, MetaTemplateBook
+from providers.meta.outbound.graph import version_of
+from providers.outbound import BlockList, MediaAccess, Sender, TemplateBook
 
 #: The header that counts. The older `x-hub-signature` (SHA-1) is recognised, never trusted.
 SIGNATURE_HEADER: Final = "x-hub-signature-256"
@@ -45,9 +48,13 @@ class Meta(Provider):
         FormField("accessToken", "--access-token", secret=True, help="System user token, for sending and media"),
         FormField("webhookSecret", "--webhook-secret", secret=True, required=True, help="App secret: signs webhooks"),
         FormField("webhookVerifyToken", "--verify-token", secret=True, help="Any string; Meta repeats it once"),
-        FormField("apiVersion", "--api-version", help="Graph API version, e.g. v25.0"),
+        FormField("apiVersion", "--api-version", help="Graph API version, e.g. v26.0", clean=version_of),
     )
     service_window: ClassVar[timedelta | None] = timedelta(hours=24)
+    sender: ClassVar[Sender | None] = MetaSender()
+    media: ClassVar[MediaAccess | None] = MetaMedia()
+    templates: ClassVar[TemplateBook | None] = MetaTemplateBook()
+    blocks: ClassVar[BlockList | None] = MetaBlockList()
 
     def recognises(self, request: WebhookRequest) -> bool:
         """Look for Meta's signature header on a JSON POST, or for a subscription handshake."""

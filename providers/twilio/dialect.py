@@ -11,8 +11,10 @@ from typing import Any, ClassVar, Final
 from providers import wire
 from providers.base import JSON, Account, Acknowledgement, Delivery, FormField, Provider, WebhookRequest
 from providers.events import AccountKey, Event, Ignored, Malformed
+from providers.outbound import MediaAccess, Sender, TemplateBook
 from providers.twilio import routing, signature
 from providers.twilio.messages import read_message
+from providers.twilio.outbound import TwilioMedia, TwilioSender, TwilioTemplates
 from providers.twilio.parameters import FORM, Parameters, read_items
 from providers.twilio.parties import on_whatsapp, sender
 from providers.twilio.statuses import CLIENT_REF, client_ref, read_status
@@ -54,6 +56,9 @@ class Twilio(Provider):
     webhook_secret_field: ClassVar[str] = signature.TOKEN
     content_types: ClassVar[frozenset[str]] = frozenset({FORM, JSON})
     service_window: ClassVar[timedelta | None] = timedelta(hours=24)
+    sender: ClassVar[Sender | None] = TwilioSender()
+    media: ClassVar[MediaAccess | None] = TwilioMedia()
+    templates: ClassVar[TemplateBook | None] = TwilioTemplates()
     kept_headers: ClassVar[tuple[str, ...]] = ("content-type", "user-agent", "i-twilio-idempotency-token")
 
     def recognises(self, request: WebhookRequest) -> bool:

@@ -57,7 +57,7 @@ class Carrier(ABC):
 
     def url(self, post: Post) -> str:
         """Return the address to call."""
-        return with_query(self._webhook, post)
+        return post.callback or with_query(self._webhook, post)
 
     @abstractmethod
     def headers(self, post: Post) -> Mapping[str, str]:
@@ -101,10 +101,16 @@ class Delivery:
         for number in range(THREADS):
             threading.Thread(target=self._work, name=f"delivery-{number}", daemon=True).start()
 
-    def put(self, post: Post) -> None:
-        """Deliver a post as soon as a thread is free."""
+    def put(self, post: Post, *, after: float = 0.0) -> None:
+        """Deliver a post as soon as a thread is free, but not before so many seconds have passed."""
         self._ledger.planned(post.items)
-        self._schedule(_Attempt(time.monotonic(), next(self._numbers), post))
+        self._schedule(_Attempt(time.monotonic() + after, next(self._numbers), post))
+
+    def deliver_now(self, post: Post) -> None:
+        """Deliver a post before this returns; what nobody takes is delivered again as ever."""
+        self._ledger.planned(post.items)
+        with requests.Session() as session:
+            self._attempt(session, _Attempt(time.monotonic(), next(self._numbers), post))
 
     def backlog(self) -> int:
         """Return how many posts wait for an attempt."""

@@ -10,15 +10,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from sandbox.simulators.conversation import Conversation
-from sandbox.simulators.delivery import Carrier, Delivery
 from sandbox.simulators.endpoint import until_there
-from sandbox.simulators.ledger import Ledger
-from sandbox.simulators.scribe import Scribe
-from sandbox.simulators.server import VendorServer
+from sandbox.simulators.scribe import Post
+from sandbox.simulators.stage import Stage, Vendor
 
 #: Posts of the opening, and the seconds between two of them and between later ones, on average.
 OPENING, OPENING_PAUSE, LATER_PAUSE = 45, 0.6, 9.0
@@ -26,24 +22,12 @@ OPENING, OPENING_PAUSE, LATER_PAUSE = 45, 0.6, 9.0
 BACKLOG = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vendor:
-    """A vendor ready to be played."""
-
-    scribe: Scribe
-    carrier: Carrier
-    #: What its API answers to what is not played yet.
-    refusal: object
-    #: What comes before the first delivery, in place of waiting until the endpoint is there; it returns False when
-    #: told to stop meanwhile.
-    prepare: Callable[[threading.Event], bool] | None = None
-
-
 def options(vendor: str, *own: str) -> argparse.ArgumentParser:
     """Return the command line of a simulator: what all have, and a vendor's own required flags."""
     parser = argparse.ArgumentParser(prog=f"python -m sandbox.simulators.{vendor}")
     parser.add_argument("--webhook", required=True, help="where to deliver")
     parser.add_argument("--port", type=int, required=True, help="where to serve the ledger and the vendor's API")
+    parser.add_argument("--silent", action="store_true", help="no customers: only what becomes of messages is told")
     parser.add_argument("--seed", type=int, help="tell the same stories in the same way again")
     for flag in own:
         parser.add_argument(flag, required=True)
@@ -55,11 +39,16 @@ def play(vendor: Vendor, chosen: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    ledger = Ledger()
-    VendorServer(chosen.port, ledger, refusal=vendor.refusal).start()
+    stage = Stage(vendor, stop=stop, silent=chosen.silent)
+    stage.serve(chosen.port)
     prepare = vendor.prepare or (lambda stop: until_there(chosen.webhook, stop))
     if prepare(stop):
-        _talk(vendor, chosen, ledger, stop)
+        stage.delivery.start()
+        say(f"delivering to {chosen.webhook}")
+        if chosen.silent:
+            stop.wait()
+        else:
+            _talk(vendor, chosen, stage, stop)
     return 0
 
 
@@ -69,16 +58,21 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _talk(vendor: Vendor, chosen: argparse.Namespace, ledger: Ledger, stop: threading.Event) -> None:
-    delivery = Delivery(vendor.carrier, ledger=ledger, stop=stop)
-    delivery.start()
-    say(f"delivering to {chosen.webhook}")
+def _talk(vendor: Vendor, chosen: argparse.Namespace, stage: Stage, stop: threading.Event) -> None:
     conversation = Conversation(vendor.scribe, seed=chosen.seed)
     posts = 0
     while not stop.is_set():
-        if delivery.backlog() < BACKLOG:
+        if stage.delivery.backlog() < BACKLOG:
             for post in conversation.next_posts(int(time.time())):
-                delivery.put(post)
+                stage.delivery.put(post)
+                _hear(stage, post)
                 posts += 1
         average = OPENING_PAUSE if posts < OPENING else LATER_PAUSE
         stop.wait(average * random.uniform(0.6, 1.4))
+
+
+def _hear(stage: Stage, post: Post) -> None:
+    """Whoever writes may be written to."""
+    for item in post.items:
+        if item.kind == "message":
+            stage.windows.heard(item.chat)

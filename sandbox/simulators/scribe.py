@@ -25,6 +25,8 @@ class Post:
     query: str = ""
     #: What the vendor calls the event behind this post, the same at every attempt.
     token: str = ""
+    #: The whole address to call, where it was given with the message.
+    callback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Fact:
     person: Person
     item: Item
     part: Json
+    #: Where it is to be told, if not at the webhook.
+    callback: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,10 @@ class Progress:
     message_id: str
     state: str
     at: int
+    #: The business's own id of the message, where the vendor carries one.
+    reference: str | None = None
+    #: Why it failed.
+    code: str | None = None
 
 
 class Scribe(ABC):
@@ -71,6 +79,20 @@ class Scribe(ABC):
     kinds: ClassVar[frozenset[str]]
     #: What may become of a message of the team, as the vendor's words in order; all are equally likely.
     fates: ClassVar[tuple[tuple[str, ...], ...]]
+    #: The vendor's word for a message that will never arrive.
+    failed: ClassVar[str] = "failed"
+
+    @abstractmethod
+    def chat(self, person: Person) -> str:
+        """Return what the ledger calls the chat with somebody."""
+
+    def person(self, address: str) -> Person:
+        """Return who is meant by a number, a user id or the id of a chat; a stranger has no name but that."""
+        bare = address.lstrip("+")
+        for person in self.people:
+            if bare and bare in {person.number, person.user_id, self.chat(person)}:
+                return person
+        return Person(bare, bare) if bare.isdigit() else Person(bare, "", bare)
 
     @abstractmethod
     def new_id(self, turn: Turn) -> str:

@@ -3,6 +3,7 @@
 Deliberately pure: the store reads before and writes after, in the same transaction.
 """
 
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ from services.conversing.notices import (
     sync_contact,
     template_key,
 )
+from services.conversing.own_sends import SOUGHT_FOR
 from services.conversing.parties import address_keys
 from services.conversing.updates import change_status, edit, react, revoke
 
@@ -64,6 +66,18 @@ def apply(batch: Batch, facts: Sequence[Fact]) -> list[Verdict]:
     return [HANDLERS[type(fact.event)](batch, fact, fact.event) for fact in facts]
 
 
+def lane_of(facts: Sequence[Fact], lanes: int) -> int | None:
+    """Which of so many lanes these facts are for: all that is about one person is in one; None where in several."""
+    found = {_lane(fact, lanes) for fact in facts} or {0}
+    return found.pop() if len(found) == 1 else None
+
+
+def _lane(fact: Fact, lanes: int) -> int | None:
+    party = getattr(fact.event, "party", None)
+    name = party and (party.user_id or party.phone or party.chat_id or party.parent_user_id)
+    return zlib.crc32(name.encode(errors="replace")) % lanes if name else None
+
+
 def wanted(facts: Sequence[Fact]) -> Wanted:
     """What must be read before these facts can be folded."""
     found = Wanted()
@@ -89,6 +103,9 @@ def _needs_message(found: Wanted, fact: Fact, event: StatusChanged | MessageArri
     found.messages.add((fact.account.id, event.provider_message_id))
     if isinstance(event, MessageArrived):
         _needs_party(found, fact, event)
+        if event.own_send:
+            since = fact.received_at - SOUGHT_FOR
+            found.unnamed_since = min(found.unnamed_since or since, since)
     elif event.client_ref:
         found.refs.add(event.client_ref)
 

@@ -5,20 +5,27 @@ sums are added in the transaction that inserts the message they count.
 """
 
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, Final
 
 from models.chat import REOPENED_BY_CUSTOMER, Chat, LastMessage
 from models.customer import Customer
 from models.ids import new_id
-from models.message import Content, Message
+from models.media_file import awaits_fetch
+from models.message import Content, Fetch, Message
 from models.response_clock import Turn, comes_in_turn, moved, turn_of
 from models.store.batch import Batch, Tracked
 from models.values import ChatStatus, Direction, MessageStatus, Outcome, SenderType
 from providers.events import MessageArrived, Party
 from runtime.metrics import CONFLICTING_DUPLICATES
 from services.conversing.facts import Fact, Verdict, ignored
+from services.conversing.own_sends import learned, sent_before
 from services.conversing.parties import chat_of
 
+#: Why nobody is told of a message that was kept.
+BLOCKED: Final = "blocked_sender"
+#: Why a message that arrived is none of its own: it is one of ours, come back.
+OWN_SEND: Final = "own_send"
 _CONTENT: Final = tuple(field.name for field in fields(Content))
 
 
@@ -26,16 +33,22 @@ def arrive(batch: Batch, fact: Fact, event: MessageArrived) -> Verdict:
     """Keep a message that is new, with all that follows from it."""
     known = batch.message(fact.account.id, event.provider_message_id)
     if known is not None:
-        return _again(known, fact, event)
+        return _again(batch, known, fact, event)
     if not event.party.known:
         return ignored("no_party")
     chat = chat_of(batch, fact, event)
+    mine = sent_before(batch, event, chat_id=chat.entity.id, at=fact.at) if event.own_send else None
+    if mine is not None:
+        return _came_back(batch, mine, fact, event)
     message = _message(fact, event, chat.entity)
     batch.add_message(message)
-    _tell_chat(batch, chat, message, fact)
+    if message.fetch is not None:
+        batch.to_fetch.append(message.id)
+    tell_chat(batch, chat, message, fact)
     profile = event.party.name if event.direction is Direction.INBOUND else None
-    _tell_customer(batch.customers.get(chat.entity.customer_id or ""), message, profile)
-    return Verdict(outcome=Outcome.APPLIED, message_id=message.id, chat_id=message.chat_id)
+    tell_customer(batch.customers.get(chat.entity.customer_id or ""), message, profile)
+    reason = BLOCKED if message.blocked and message.direction is Direction.INBOUND else None
+    return Verdict(outcome=Outcome.APPLIED, reason=reason, message_id=message.id, chat_id=message.chat_id)
 
 
 def preview(message: Message) -> LastMessage:
@@ -53,15 +66,59 @@ def preview(message: Message) -> LastMessage:
     )
 
 
-def _again(known: Tracked[Message], fact: Fact, event: MessageArrived) -> Verdict:
+def restate(batch: Batch, message: Tracked[Message], **values: Any) -> None:
+    """Change a message, its picture in the list of chats if it stands there, and the clock it may have moved."""
+    before = turn_of(message.entity)
+    message.set(**values)
+    entity = message.entity
+    chat = batch.chats.get(entity.chat_id)
+    if chat is None:
+        return
+    if chat.entity.last_message and chat.entity.last_message.id == entity.id:
+        chat.set(last_message=preview(entity))
+        if entity.provider_message_id != chat.entity.last_message_id:
+            chat.set(last_message_id=entity.provider_message_id)
+    if turn_of(entity) != before:
+        batch.late_turns.add(entity.chat_id)
+
+
+def fetch_anew(batch: Batch, message: Tracked[Message], content: Content, fact: Fact) -> None:
+    """Have the files of a message's new content fetched; who was fetching the old ones finds the work gone."""
+    if awaits_fetch(content):
+        message.set(fetch=Fetch(due_at=fact.received_at))
+        batch.to_fetch.append(message.entity.id)
+
+
+def close_window(batch: Batch, chat_id: str, at: datetime) -> None:
+    """Believe the vendor that the service window was closed at a moment, unless the customer wrote since."""
+    chat = batch.chats.get(chat_id)
+    if chat is None or (chat.entity.window_closed_at is not None and chat.entity.window_closed_at >= at):
+        return
+    chat.set(window_closed_at=at)
+    open_until, wrote = chat.entity.window_expires_at, chat.entity.last_inbound_at
+    if open_until is not None and open_until > at and (wrote is None or wrote <= at):
+        chat.set(window_expires_at=at)
+
+
+def _came_back(batch: Batch, mine: Tracked[Message], fact: Fact, event: MessageArrived) -> Verdict:
+    """A message of ours came back before we knew the vendor's id of it: now we do."""
+    restate(batch, mine, **learned(mine.entity, event, fact.at))
+    batch.messages[mine.entity.config_id, event.provider_message_id] = mine
+    return Verdict(
+        outcome=Outcome.APPLIED, reason=OWN_SEND, message_id=mine.entity.id, chat_id=mine.entity.chat_id
+    )
+
+
+def _again(batch: Batch, known: Tracked[Message], fact: Fact, event: MessageArrived) -> Verdict:
     """A message that came before: nothing happens twice; a synced placeholder may now learn its media."""
     entity = known.entity
     verdict = Verdict(outcome=Outcome.DUPLICATE, message_id=entity.id, chat_id=entity.chat_id)
     said_otherwise = (entity.text, entity.type) != (event.content.text, event.content.type)
     if event.history and event.content.media is not None and entity.media is None and entity.history:
         known.set(media=event.content.media, type=event.content.type)
+        fetch_anew(batch, known, event.content, fact)
         verdict.outcome = Outcome.APPLIED
-    elif said_otherwise and not (event.history or entity.history or entity.edits):
+    elif said_otherwise and not (event.history or entity.history or entity.edits or event.own_send):
         CONFLICTING_DUPLICATES.labels(fact.account.provider).inc()
         verdict.reason = "conflicting_content"
     return verdict
@@ -93,6 +150,7 @@ def _message(fact: Fact, event: MessageArrived, chat: Chat) -> Message:
         timestamp_clamped=None if fact.is_dated else True,
         received_at=fact.received_at,
         event_id=fact.event_id,
+        fetch=Fetch(due_at=fact.received_at) if awaits_fetch(event.content) else None,
         metadata=event.metadata,
     )
 
@@ -105,7 +163,8 @@ def _content(content: Content) -> dict[str, Any]:
     return {name: getattr(content, name) for name in _CONTENT}
 
 
-def _tell_chat(batch: Batch, chat: Tracked[Chat], message: Message, fact: Fact) -> None:
+def tell_chat(batch: Batch, chat: Tracked[Chat], message: Message, fact: Fact | None = None) -> None:
+    """Count a new message in its chat and show it there; `fact` is how a customer's message became known."""
     chat.add(total_messages=1)
     if message.sender_type is SenderType.CUSTOMER:
         chat.add(customer_messages=1)
@@ -119,7 +178,7 @@ def _tell_chat(batch: Batch, chat: Tracked[Chat], message: Message, fact: Fact) 
         )
     if message.history:
         return
-    if message.sender_type is SenderType.CUSTOMER:
+    if message.sender_type is SenderType.CUSTOMER and fact is not None:
         _customer_wrote(chat, message, fact)
     turn = turn_of(message)
     if turn is not None:
@@ -141,7 +200,8 @@ def _customer_wrote(chat: Tracked[Chat], message: Message, fact: Fact) -> None:
     if entity.last_inbound_at is None or message.timestamp > entity.last_inbound_at:
         chat.set(last_inbound_at=message.timestamp)
         if fact.service_window is not None:
-            chat.set(window_expires_at=message.timestamp + fact.service_window)
+            expires, closed = message.timestamp + fact.service_window, entity.window_closed_at
+            chat.set(window_expires_at=expires if closed is None or message.timestamp > closed else min(expires, closed))
     if message.referral is not None and (entity.referral_at is None or message.timestamp < entity.referral_at):
         chat.set(referral=message.referral, referral_at=message.timestamp)
     if entity.blocked:
@@ -159,7 +219,8 @@ def _is_newest(chat: Chat, message: Message) -> bool:
     return (message.timestamp, message.received_at, message.id) > (shown.timestamp, shown.received_at, shown.id)
 
 
-def _tell_customer(customer: Tracked[Customer] | None, message: Message, profile: str | None) -> None:
+def tell_customer(customer: Tracked[Customer] | None, message: Message, profile: str | None = None) -> None:
+    """Count a new message for its customer."""
     if customer is None:
         return
     entity, at = customer.entity, message.timestamp

@@ -14,6 +14,7 @@ from models.whatsapp_config import Health, HealthState
 from providers.events import AccountChanged, ContactSynced, PreferenceChanged, TemplateChanged
 from services.conversing.facts import Fact, Verdict, ignored
 from services.conversing.parties import acquaint
+from services.curating.telling import tell
 
 #: What a word on a template may change: its name there -> our field.
 _TEMPLATE_FIELDS: Final = {
@@ -21,7 +22,6 @@ _TEMPLATE_FIELDS: Final = {
     "rejectionReason": "rejection_reason",
     "quality": "quality",
     "category": "category",
-    "components": "components",
 }
 
 
@@ -36,11 +36,8 @@ def change_template(batch: Batch, fact: Fact, event: TemplateChanged) -> Verdict
         return ignored("unnamed_template")
     key = template_key(fact, event)
     known = batch.templates.get(key) or batch.add_template(key, _template(fact, event, event.name))
-    at, told_at = fact.at, known.entity.told_at or {}
     told = {_TEMPLATE_FIELDS[name]: value for name, value in event.changes.items() if name in _TEMPLATE_FIELDS}
-    newer = {name: _typed(name, value) for name, value in told.items() if name not in told_at or at > told_at[name]}
-    if newer:
-        known.set(**newer, told_at=told_at | dict.fromkeys(newer, at))
+    newer = tell(known, told, at=fact.at, parts=event.changes.get("components", ()))
     return Verdict(outcome=Outcome.APPLIED if newer else Outcome.DUPLICATE)
 
 
@@ -91,7 +88,3 @@ def _template(fact: Fact, event: TemplateChanged, name: str) -> Template:
         language=event.language,
         status=TemplateStatus.PENDING,
     )
-
-
-def _typed(name: str, value: Any) -> Any:
-    return TemplateStatus(value) if name == "status" else value

@@ -86,7 +86,14 @@ def chat_of(batch: Batch, fact: Fact, event: MessageArrived) -> Tracked[Chat]:
         chat.set(address_id=seats[0].address.entity.id)
     lead_to(batch, seats, chat)
     keep_current(chat, fact, event.party)
+    if batch.blocked and not chat.entity.blocked and _is_blocked(batch, event.party):
+        chat.set(blocked=True)
     return chat
+
+
+def _is_blocked(batch: Batch, party: Party) -> bool:
+    """Whether one of the identities under which a party has just become known is blocked."""
+    return any((kind.value, canonical(kind, value)) in batch.blocked for kind, value in identities(party))
 
 
 def _vacate(batch: Batch, address: Address) -> None:

@@ -8,14 +8,16 @@ from typing import Any, Final
 
 from models.delivery_status import READ_STATUS, TIMES, advance, earliest
 from models.ids import new_id
-from models.message import Content, Edit, Message, Reaction
+from models.message import Content, Edit, Message, MessageError, Reaction
 from models.pending_update import LIFETIME, PendingUpdate, UpdateKind
 from models.store.batch import Batch, Tracked
 from models.store.codec import to_document
 from models.values import Direction, Outcome
+from providers import registry
 from providers.events import MessageEdited, MessageRevoked, ReactionChanged, StatusChanged
 from services.conversing.facts import Fact, Verdict, ignored
-from services.conversing.messages import preview
+from services.conversing.attempts import is_of_earlier_attempt, settled
+from services.conversing.messages import close_window, fetch_anew, restate
 
 Update = StatusChanged | ReactionChanged | MessageEdited | MessageRevoked
 
@@ -38,6 +40,11 @@ def change_status(batch: Batch, fact: Fact, event: StatusChanged) -> Verdict:
         return ignored("status_of_inbound")
     if event.participant is not None:
         return ignored("group_member_status")
+    if is_of_earlier_attempt(message.entity, event, fact.at):
+        return ignored("earlier_attempt")
+    if event.error is not None and _says_window_closed(fact, event.error):
+        # What was refused is what we sent, and the customer may have written since.
+        close_window(batch, message.entity.chat_id, message.entity.queued_at or message.entity.timestamp)
     new = _differing(message.entity, _status_changes(message.entity, fact, event))
     return _change(batch, message, **new) if new else _duplicate(message)
 
@@ -70,6 +77,7 @@ def edit(batch: Batch, fact: Fact, event: MessageEdited) -> Verdict:
     if entity.edited_at is not None and at < entity.edited_at:
         older = Edit(key=event.key, text=event.content.text, media=event.content.media, at=at)
         return _change(batch, message, edits=sorted([*versions, older], key=lambda version: version.at))
+    fetch_anew(batch, message, event.content, fact)
     shown = Edit(key=entity.edit_key, text=entity.text, media=entity.media, at=entity.edited_at or entity.timestamp)
     return _change(batch, message, edits=[*versions, shown], edited_at=at, edit_key=event.key, **_edited(event.content))
 
@@ -98,10 +106,19 @@ def _status_changes(message: Message, fact: Fact, event: StatusChanged) -> dict[
         changes["provider_status"] = event.provider_status
     if message.error is None or (message.failed_at and at < message.failed_at):
         changes["error"] = event.error or message.error
+    if moved is not message.status:
+        changes |= settled(message)
     changes["pricing"] = message.pricing or event.pricing
     changes["conversation"] = message.conversation or event.conversation
     changes["provider_message_id"] = message.provider_message_id or event.provider_message_id
     return changes
+
+
+def _says_window_closed(fact: Fact, error: MessageError) -> bool:
+    provider = registry.by_name(fact.account.provider)
+    sender = provider.sender.for_account(fact.account) if provider and provider.sender else None
+    consequence = sender.reported(error) if sender else None
+    return consequence is not None and consequence.window_closed
 
 
 def _differing(message: Message, values: dict[str, Any]) -> dict[str, Any]:
@@ -111,11 +128,8 @@ def _differing(message: Message, values: dict[str, Any]) -> dict[str, Any]:
 
 def _change(batch: Batch, message: Tracked[Message], **values: Any) -> Verdict:
     """Change a message, and its picture in the list of chats if it stands there."""
-    message.set(**values)
+    restate(batch, message, **values)
     entity = message.entity
-    chat = batch.chats.get(entity.chat_id)
-    if chat is not None and chat.entity.last_message and chat.entity.last_message.id == entity.id:
-        chat.set(last_message=preview(entity))
     return Verdict(outcome=Outcome.APPLIED, message_id=entity.id, chat_id=entity.chat_id)
 
 

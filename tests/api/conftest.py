@@ -37,6 +37,12 @@ class Caller:
     def post(self, path: str, **kwargs: Any) -> TestResponse:
         return self.client.post(path, headers=self.headers, **kwargs)
 
+    def put(self, path: str, **kwargs: Any) -> TestResponse:
+        return self.client.put(path, headers=self.headers, **kwargs)
+
+    def delete(self, path: str, **kwargs: Any) -> TestResponse:
+        return self.client.delete(path, headers=self.headers, **kwargs)
+
     def ids(self, path: str, **query: Any) -> list[str]:
         """The ids of a list's first page."""
         response = self.get(path, **query)

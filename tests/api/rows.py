@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from models.blocked_number import BlockedNumber
 from models.chat import Chat
+from models.follow_up import FollowUp
 from models.ids import new_id
 from models.message import Message
 from models.store.codec import to_document
@@ -77,3 +79,19 @@ def add_event(store: Store, *, at: datetime = NOON, body: bytes = b"{}", **field
     }
     store.webhookevents.insert_one(document | fields)
     return event_id
+
+
+def add_follow_up(store: Store, chat_id: str, *, at: datetime = NOON, **values: Any) -> str:
+    """Store a follow-up that is due at a moment."""
+    follow_up_id = new_id("fup", at)
+    defaults = {"chat_id": chat_id, "scheduled_at": at, "created_at": at, "updated_at": at}
+    store.followups.insert_one(to_document(FollowUp(**{"id": follow_up_id, **defaults, **values})))
+    return follow_up_id
+
+
+def add_block(store: Store, *, at: datetime = NOON, **values: Any) -> str:
+    """Store the block of somebody, made at a moment."""
+    block_id = new_id("blk", at)
+    defaults = {"user_id": f"GB.{block_id}", "blocked_at": at, "created_at": at, "updated_at": at}
+    store.blockednumbers.insert_one(to_document(BlockedNumber(**{"id": block_id, **defaults, **values})))
+    return block_id

@@ -1,5 +1,6 @@
 """Who may do what: every route, for every kind of caller."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from prometheus_client import REGISTRY
 from api.access import check_all_routes
 from models.agent import Permissions, Role
 from tests.api.conftest import AGENT_ID, BASE, Api, Caller
-from tests.api.rows import NOON, add_chat, add_event, add_message
+from tests.api.rows import NOON, add_block, add_chat, add_event, add_follow_up, add_message
 
 KINDS = ("nobody", "bad token", "agent", "supervisor", "admin")
 OPEN = (200, 200, 200, 200, 200)
@@ -25,6 +26,19 @@ MATRIX = {
     f"GET {BASE}/chats/<chat_id>": (401, 401, 404, 200, 200),
     f"GET {BASE}/chats/<chat_id>/messages": (401, 401, 404, 200, 200),
     f"GET {BASE}/messages/<message_id>": (401, 401, 404, 200, 200),
+    f"PUT {BASE}/chats/<chat_id>/read": (401, 401, 404, 200, 200),
+    f"POST {BASE}/chats/<chat_id>/typing": (401, 401, 404, 202, 202),
+    f"PUT {BASE}/messages/<message_id>/read": (401, 401, 404, 200, 200),
+    f"GET {BASE}/chats/<chat_id>/followups": (401, 401, 404, 200, 200),
+    f"GET {BASE}/followups": (401, 401, 200, 200, 200),
+    f"POST {BASE}/followups": (401, 401, 422, 422, 422),
+    f"GET {BASE}/followups/<follow_up_id>": (401, 401, 404, 200, 200),
+    f"PUT {BASE}/followups/<follow_up_id>": (401, 401, 404, 200, 200),
+    f"DELETE {BASE}/followups/<follow_up_id>": (401, 401, 404, 200, 200),
+    f"GET {BASE}/blocked-numbers": (401, 401, 403, 200, 200),
+    f"POST {BASE}/blocked-numbers": (401, 401, 403, 422, 422),
+    f"GET {BASE}/blocked-numbers/<block_id>": (401, 401, 403, 200, 200),
+    f"DELETE {BASE}/blocked-numbers/<block_id>": (401, 401, 403, 200, 200),
     f"GET {BASE}/webhooks/events": (401, 401, 403, 200, 200),
     f"GET {BASE}/webhooks/events/<event_id>": (401, 401, 403, 200, 200),
     f"POST {BASE}/webhooks/events/<event_id>/replay": (401, 401, 403, 403, 202),
@@ -48,10 +62,13 @@ def routes(app: Flask) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_route_answers_every_caller_as_the_matrix_says(api: Api, kind: str) -> None:
     chat_id = add_chat(api.wired.store, assigned_to="agt_somebody_else")
-    places = {
+    #: Some routes remove what they are about: those get a row of their own.
+    places: dict[str, str | Callable[[], str]] = {
         "<chat_id>": chat_id,
         "<message_id>": add_message(api.wired.store, chat_id),
         "<event_id>": add_event(api.wired.store),
+        "<follow_up_id>": lambda: add_follow_up(api.wired.store, chat_id, agent_id="agt_somebody_else"),
+        "<block_id>": lambda: add_block(api.wired.store),
         "<name>": "start.js",
     }
     who = callers(api)[kind]
@@ -59,7 +76,8 @@ def test_every_route_answers_every_caller_as_the_matrix_says(api: Api, kind: str
     for method, rule in routes(api.app):
         path = rule
         for place, value in places.items():
-            path = path.replace(place, value)
+            if place in path:
+                path = path.replace(place, value if isinstance(value, str) else value())
         answers[f"{method} {rule}"] = who.client.open(path, method=method, headers=who.headers).status_code
     assert answers == {route: row[KINDS.index(kind)] for route, row in MATRIX.items()}
 

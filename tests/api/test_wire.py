@@ -6,15 +6,21 @@ from pathlib import Path
 import pytest
 from marshmallow import Schema
 
+from api.schemas.blocks import BlockedNumberSchema
 from api.schemas.chats import ChatSchema
+from api.schemas.followups import FollowUpSchema
 from api.schemas.messages import MessageSchema
+from api.schemas.templates import TemplateSchema
 from api.schemas.webhooks import EventSchema, EventSummarySchema
 from api.schemas.wire import paths_of
 
 GOLDEN = Path(__file__).with_name("wire_fields.json")
 SHOWN: dict[str, type[Schema]] = {
     "chat": ChatSchema,
+    "followUp": FollowUpSchema,
+    "blockedNumber": BlockedNumberSchema,
     "message": MessageSchema,
+    "template": TemplateSchema,
     "webhookEvent": EventSchema,
     "webhookEventSummary": EventSummarySchema,
 }

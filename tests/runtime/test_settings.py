@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 
 from runtime.crypto import Secret
 from runtime.errors import SettingsError
-from runtime.settings import DURATIONS, LOCK_FILE, RUN_FILE, Settings, load_settings, use_running, variable_names
+from runtime.settings import DURATIONS, LOCK_FILE, MAY_BE_ZERO, RUN_FILE, Settings, load_settings, use_running, variable_names
 
 ROOT = Path(__file__).parents[2]
 KEY = Fernet.generate_key().decode()
@@ -31,6 +31,10 @@ READ: dict[str, tuple[str, object]] = {
     "BROKER_URL": ("amqp://rabbit.example", Secret("amqp://rabbit.example")),
     "ENCRYPTION_KEYS": (f"{KEY},{KEY}", (Secret(KEY), Secret(KEY))),
     "PUBLIC_URL": ("https://inbox.example/", "https://inbox.example"),
+    "MEDIA_URL": (
+        "s3://media?endpoint=https://s3.example&region=eu-west-1",
+        "s3://media?endpoint=https://s3.example&region=eu-west-1",
+    ),
     "LOG_FORMAT": ("console", "console"),
     "LOG_LEVEL": ("WARNING", "WARNING"),
     "REPORTING_TIMEZONE": ("Europe/London", "Europe/London"),
@@ -50,8 +54,13 @@ READ: dict[str, tuple[str, object]] = {
     "ACCOUNTS_TTL_SECONDS": ("0.5", timedelta(seconds=0.5)),
     "RETENTION_DAYS": ("1", timedelta(days=1)),
     "RETENTION_FAILED_DAYS": ("400", timedelta(days=400)),
+    "FOLLOW_UP_GRACE_MINUTES": ("90", timedelta(minutes=90)),
+    "FOLLOW_UP_LATE_HOURS": ("2", timedelta(hours=2)),
+    "WINDOW_REMINDER_MINUTES": ("30", timedelta(minutes=30)),
+    "READ_RECEIPTS": ("off", "off"),
 }
 WRONG: list[tuple[str, str]] = [
+    *(("MEDIA_URL", value) for value in ("gridfs://other", "s3://", "s3://a/b#c", "file:///tmp", "https://s3.example", "media")),
     *((name, value) for name in ("MONGODB_URI",) for value in ("db.example", "http://db.example", "mongodb://")),
     *(
         (name, value)
@@ -90,7 +99,9 @@ WRONG: list[tuple[str, str]] = [
         (f"{name}_{unit}".upper(), value)
         for name, unit in DURATIONS.items()
         for value in ("0", "-1", "soon", "nan", "inf", "1e300")
+        if not (value == "0" and name in MAY_BE_ZERO)
     ),
+    *(("READ_RECEIPTS", value) for value in ("yes", "ON", "0")),
     *((f"{slug}_API_URL", "not a url") for slug in ("META", "TWILIO", "CHATAPI")),
 ]
 

@@ -28,6 +28,8 @@ from sandbox.simulators.twilio.payloads import Sender
 from sandbox.simulators.twilio.scribe import TwilioScribe
 
 SECRET = "0f3c1e8a9b7d4c62a5e1d0937b8f4a26"
+#: What opens the vendors' APIs, but for Twilio's, which takes the secret.
+TOKEN = "EAAplayed"
 NOW = 1_793_100_000
 #: Seconds between two attempts where a test waits for several.
 SOON = 0.05
@@ -103,7 +105,7 @@ META = Played(
         "--business-account-id": "209700900150001",
         "--display-phone-number": "+14155550100",
     },
-    environment={"META_APP_SECRET": SECRET, "META_VERIFY_TOKEN": "verify-me"},
+    environment={"META_APP_SECRET": SECRET, "META_VERIFY_TOKEN": "verify-me", "META_ACCESS_TOKEN": TOKEN},
     told=_told_by_meta,
 )
 ACCOUNT_SID = "AC00700900150001007009001500010070"
@@ -124,7 +126,7 @@ CHATAPI = Played(
     carrier=lambda url: ChatApiCarrier(url, secret=SECRET, first_pause=SOON),
     account=_account("chatapi", "webhookSecret", instanceId="318842"),
     arguments={"--instance-id": "318842", "--display-phone-number": "+447700900100"},
-    environment={"CHATAPI_WEBHOOK_SECRET": SECRET},
+    environment={"CHATAPI_WEBHOOK_SECRET": SECRET, "CHATAPI_TOKEN": TOKEN},
     told=_told_by_chatapi,
 )
 ALL = (META, TWILIO, CHATAPI)

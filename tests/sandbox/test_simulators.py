@@ -235,13 +235,16 @@ def test_it_is_silent_until_the_endpoint_is_there(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_its_api_says_that_it_is_not_played_yet(playing: tuple[subprocess.Popen[str], str], method: str) -> None:
+def test_its_api_says_in_the_vendors_words_that_a_path_leads_nowhere(
+    vendor: Played, playing: tuple[subprocess.Popen[str], str], method: str
+) -> None:
     _, url = playing
     until(lambda: answers(f"{url}/ledger"), seconds=15, what="the simulator's port")
-    answer = requests.request(method, f"{url}/v24.0/messages", timeout=5)
-    assert answer.status_code == 501
-    assert "does not play" in answer.text
-    assert isinstance(answer.json(), dict)
+    answer = requests.request(method, f"{url}/v24.0/nowhere", timeout=5)
+    nowhere = {"meta": (400, '"error_subcode": 33'), "twilio": (404, '"code": 20404'), "chatapi": (404, '"error"')}
+    status, words = nowhere[vendor.slug]
+    assert answer.status_code == status
+    assert words in answer.text
 
 
 def test_secrets_are_no_arguments(vendor: Played, playing: tuple[subprocess.Popen[str], str]) -> None:

@@ -297,18 +297,11 @@ def test_a_simulator_sees_its_own_secrets_and_none_of_ours_or_of_the_others() ->
     keys, made = simulators({"PATH": "/bin", "MONGODB_URI": "mongodb://canary"})
     assert set(made) == {"meta", "twilio", "chatapi"}
     every = {secret.of(keys): vendor.slug for vendor in VENDORS for secret in vendor.secrets}
-    # A vendor knows what it signs or proves itself with; what only we call it with is none of a simulator's.
-    known = {
-        keys.demo_app_secret,
-        keys.demo_verify_token,
-        keys.demo_twilio_auth_token,
-        keys.demo_chatapi_webhook_secret,
-    }
     assert len(every) == 6
     for name, process in made.items():
         seen = json.dumps(dict(process.environment))
         assert not [word for word in (keys.encryption_keys, "canary") if word in seen + process.command]
-        assert {secret for secret in every if secret in seen} == {one for one in known if every[one] == name}
+        assert {secret for secret in every if secret in seen} == {one for one, owner in every.items() if owner == name}
         assert not [secret for secret in every if secret in process.command + repr(process)]
 
 
@@ -357,6 +350,12 @@ def test_the_greeting_waits_for_everybody_and_names_who_is_missing() -> None:
 def test_the_greeting_shows_a_command_that_works_as_it_stands() -> None:
     greeting = Greeting(url="http://127.0.0.1:8000", token="tok", data="/d", demo=True).text()
     assert 'curl -H "Authorization: Bearer tok" http://127.0.0.1:8000/api/whatsapp/chats' in greeting
+
+
+def test_the_greeting_says_how_to_answer_only_where_somebody_listens() -> None:
+    told = {"url": "http://127.0.0.1:8000", "token": "tok", "data": "/d"}
+    assert "/api/whatsapp/chats/$CHAT/messages" in Greeting(demo=True, **told).text()
+    assert "$CHAT" not in Greeting(demo=False, **told).text()
 
 
 # --- the run ---------------------------------------------------------------------------------------------------

@@ -271,7 +271,13 @@ def test_a_description_says_of_secrets_only_whether_they_are_set(wired: Wired) -
 
 def test_every_vendors_form_can_be_stored_described_and_opened(wired: Wired) -> None:
     """Fields the seed does not know are kept and opened as well as those it does."""
-    samples = {"accountSid": "AC" + "0" * 32, "phoneNumber": "+14155550100", "messagingServiceSid": "MG" + "0" * 32}
+    samples = {
+        "accountSid": "AC" + "0" * 32,
+        "phoneNumber": "+14155550100",
+        "messagingServiceSid": "MG" + "0" * 32,
+        "variant": "1msg",
+        "apiVersion": "v25.0",
+    }
     for provider in registry.all_providers():
         values = {f.name: samples.get(f.name, f"{CANARY}1") for f in provider.form}
 

@@ -180,9 +180,9 @@ def transactions(wired: Wired) -> list[int]:
     sizes: list[int] = []
     transact = wired.conversations.transact
 
-    def noted(wanted: Any, fold: Any, *, now: Any) -> None:
+    def noted(wanted: Any, fold: Any, **how: Any) -> None:
         sizes.append(len(wanted.messages))
-        transact(wanted, fold, now=now)
+        transact(wanted, fold, **how)
 
     wired.conversations.transact = noted  # type: ignore[method-assign]
     return sizes

@@ -80,7 +80,8 @@ class System:
         self.mongo = MongoEngine(directory / "mongo", oplog_mb=64, test_commands=True)
         self.valkey = ValkeyEngine(directory / "valkey")
         self.processes: list[Process] = []
-        self._extra = settings
+        #: What the processes are told beyond the usual; those started later hear of what is added.
+        self.extra = settings
         self._key = Fernet.generate_key().decode()
 
     def start_engines(self) -> None:
@@ -100,7 +101,7 @@ class System:
             "ENCRYPTION_KEYS": self._key,
             "PUBLIC_URL": "http://127.0.0.1:8000",
             "INGEST_WORKERS": "1",
-            **self._extra,
+            **self.extra,
         }
 
     @cached_property

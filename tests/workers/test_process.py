@@ -76,7 +76,7 @@ def test_half_a_worker_is_none(wired: Wired, redis_client: redis.Redis) -> None:
     worker.start()
     stop = threading.Event()
     outcome: list[bool] = []
-    watching = threading.Thread(target=lambda: outcome.append(processes._work(worker, stop)))
+    watching = threading.Thread(target=lambda: outcome.append(processes._work([worker], stop)))
     try:
         watching.start()
         watching.join(0.2)
@@ -97,7 +97,7 @@ def test_a_whole_worker_works_until_it_is_told_to_stop(wired: Wired, redis_clien
     stop = threading.Event()
     stop.set()
 
-    assert processes._work(worker, stop)
+    assert processes._work([worker], stop)
     worker.stop()
 
 

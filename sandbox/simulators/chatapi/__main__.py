@@ -1,31 +1,35 @@
 """Run the simulated ChatAPI: customers write, a group rides along, the team answers from its phone.
 
-The secret of the webhook's address comes from CHATAPI_WEBHOOK_SECRET. Deliberately endless: it talks until it is
-told to stop.
+Secrets come from CHATAPI_WEBHOOK_SECRET (the webhook's address) and CHATAPI_TOKEN (the API). Deliberately endless: it
+talks until it is told to stop.
 """
 
 import os
 import sys
 from collections.abc import Sequence
 
+from sandbox.simulators.chatapi.api import ChatApi
 from sandbox.simulators.chatapi.carrier import ChatApiCarrier
 from sandbox.simulators.chatapi.payloads import Instance
 from sandbox.simulators.chatapi.scribe import ChatApiScribe
-from sandbox.simulators.playing import Vendor, options, play
-from sandbox.simulators.server import NOT_PLAYED
-
-#: An error as the vendor words it: a sentence, and nothing else.
-REFUSAL = {"error": NOT_PLAYED}
+from sandbox.simulators.playing import options, play
+from sandbox.simulators.server import LOOPBACK
+from sandbox.simulators.stage import Vendor
 
 
 def main(arguments: Sequence[str]) -> int:
     """Play until SIGTERM or Ctrl-C."""
     chosen = options("chatapi", "--instance-id", "--display-phone-number").parse_args(arguments)
-    number = chosen.display_phone_number.removeprefix("+")
+    instance = Instance(
+        instance_id=chosen.instance_id,
+        number=chosen.display_phone_number.removeprefix("+"),
+        store=f"http://{LOOPBACK}:{chosen.port}/incoming",
+    )
+    scribe = ChatApiScribe(instance)
     vendor = Vendor(
-        scribe=ChatApiScribe(Instance(instance_id=chosen.instance_id, number=number)),
+        scribe=scribe,
         carrier=ChatApiCarrier(chosen.webhook, secret=os.environ["CHATAPI_WEBHOOK_SECRET"]),
-        refusal=REFUSAL,
+        api=lambda backstage: ChatApi(backstage, scribe=scribe, instance=instance, token=os.environ["CHATAPI_TOKEN"]),
     )
     return play(vendor, chosen)
 

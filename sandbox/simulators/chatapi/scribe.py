@@ -4,6 +4,7 @@ Deliberately no shapes: `payloads` has them.
 """
 
 import itertools
+import time
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -31,6 +32,16 @@ class ChatApiScribe(Scribe):
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._numbers = itertools.count(FIRST_NUMBER)
+
+    def chat(self, person: Person) -> str:
+        """Return the id of the chat."""
+        return payloads.chat_id(person)
+
+    def sent(self, person: Person, message_id: str, content: Json) -> Fact:
+        """Write down what was sent through the API: the vendor tells that, too."""
+        place = {"time": int(time.time()), "messageNumber": next(self._numbers)}
+        part = {**payloads.sent(self._instance, person, message_id, content), **place}
+        return Fact(person, Item("echo", message_id, part["type"], part["chatId"]), part)
 
     def new_id(self, turn: Turn) -> str:
         """Return a fresh id in the Web variant's shape."""

@@ -7,14 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from sandbox.simulators.playing import Vendor, options, play
-from sandbox.simulators.server import LOOPBACK, NOT_PLAYED
+from sandbox.simulators.playing import options, play
+from sandbox.simulators.server import LOOPBACK
+from sandbox.simulators.stage import Vendor
+from sandbox.simulators.twilio.api import TwilioApi
 from sandbox.simulators.twilio.carrier import TwilioCarrier
 from sandbox.simulators.twilio.payloads import Sender
 from sandbox.simulators.twilio.scribe import TwilioScribe
-
-#: An error of the REST API.
-REFUSAL = {"code": 20001, "message": NOT_PLAYED, "more_info": "", "status": 501}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,12 +26,13 @@ def main(arguments: Sequence[str]) -> int:
         number=getattr(chosen, "from"),
         media_host=f"http://{LOOPBACK}:{chosen.port}",
     )
-    carrier = TwilioCarrier(
-        chosen.webhook,
-        configured=chosen.configured or chosen.webhook,
-        auth_token=os.environ["TWILIO_AUTH_TOKEN"],
+    scribe, auth_token = TwilioScribe(sender), os.environ["TWILIO_AUTH_TOKEN"]
+    vendor = Vendor(
+        scribe=scribe,
+        carrier=TwilioCarrier(chosen.webhook, configured=chosen.configured or chosen.webhook, auth_token=auth_token),
+        api=lambda backstage: TwilioApi(backstage, scribe=scribe, sender=sender, auth_token=auth_token),
     )
-    return play(Vendor(scribe=TwilioScribe(sender), carrier=carrier, refusal=REFUSAL), chosen)
+    return play(vendor, chosen)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ once. Deliberately no fallback address.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urldefrag
+from urllib.parse import parse_qsl, urldefrag, urlsplit
 
 import requests
 
@@ -56,9 +56,16 @@ class TwilioCarrier(Carrier):
         self._auth_token = auth_token
         self._pause = pause
 
+    def url(self, post: Post) -> str:
+        """Return the address to call: what is ours from outside, we call where it delivers from within."""
+        if not post.callback:
+            return super().url(post)
+        url, outside = urldefrag(post.callback).url, _origin(self._configured)
+        return _origin(self._webhook) + url.removeprefix(outside) if _origin(url) == outside else url
+
     def headers(self, post: Post) -> Mapping[str, str]:
         """Sign address and parameters; callbacks without the port, for Twilio's products differ in that."""
-        url = with_query(self._configured, post)
+        url = urldefrag(post.callback).url or with_query(self._configured, post)
         parameters = dict(parse_qsl(post.body.decode("ascii"), keep_blank_values=True))
         signed = wire.without_port(url) if post.query else url
         return wire.headers(wire.sign(signed, parameters, self._auth_token), post.token)
@@ -86,6 +93,11 @@ def _policy_word(failure: Failure) -> str:
     if failure.cause is Cause.ANSWERED:
         return f"{failure.status // 100}xx"
     return {Cause.UNCONNECTED: "ct", Cause.SILENT: "rt"}.get(failure.cause, "")
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _seconds(chosen: Mapping[str, str], name: str, usual: float) -> float:

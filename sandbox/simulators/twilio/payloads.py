@@ -8,8 +8,10 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from sandbox.simulators import files
 from sandbox.simulators.scribe import Progress, Turn
 from sandbox.simulators.stories import Person, somewhere
+from sandbox.simulators.twilio import errors
 
 Parameters = dict[str, str]
 
@@ -23,9 +25,9 @@ FILES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "card": ("contacts", ("text/vcard",)),
 }
 #: What is told of a status beside its word.
-EVENT_TYPES = {"delivered": "DELIVERED", "read": "READ", "undelivered": "UNDELIVERED"}
+EVENT_TYPES = {"delivered": "DELIVERED", "read": "READ", "undelivered": "UNDELIVERED", "failed": "UNDELIVERED"}
 #: Why messages fail here: the recipient cannot be reached on WhatsApp.
-UNREACHABLE = {"ErrorCode": "63024", "ChannelStatusMessage": "Recipient is not a valid WhatsApp user"}
+UNREACHABLE = "63024"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,11 @@ class Sender:
 def sid(prefix: str, chance: random.Random) -> str:
     """Return a fresh id: two letters and 32 hex digits."""
     return f"{prefix}{chance.getrandbits(128):032x}"
+
+
+def _media_sid(media_type: str, chance: random.Random) -> str:
+    """Return a fresh id whose last digit tells what it stands for."""
+    return f"{sid('ME', chance)[:-1]}{files.kind_number(media_type):x}"
 
 
 def address(person: Person) -> str:
@@ -80,8 +87,17 @@ def callback(sender: Sender, progress: Progress) -> Parameters:
         "To": address(progress.person),
         "ChannelPrefix": "whatsapp",
         **event,
-        **(UNREACHABLE if state == "undelivered" else {}),
+        **(_why(progress.code or UNREACHABLE) if state in {"undelivered", "failed"} else {}),
     }
+
+
+def media_file(media_sid: str) -> tuple[str, bytes]:
+    """Return media type and bytes of what a media id stands for, the same at any time."""
+    return files.by_number(int(media_sid[-1], 16), f"demo media {media_sid}")
+
+
+def _why(code: str) -> Parameters:
+    return {"ErrorCode": code, "ChannelStatusMessage": errors.CHANNEL_WORDS.get(code, "Failed")}
 
 
 def _message(sender: Sender, message_sid: str) -> Parameters:
@@ -149,7 +165,7 @@ def _files(message_url: str, turn: Turn) -> Parameters:
     _, media_types = FILES.get(turn.step.kind, ("", ()))
     for index, media_type in enumerate(media_types):
         told[f"MediaContentType{index}"] = media_type
-        told[f"MediaUrl{index}"] = f"{message_url}/Media/{sid('ME', turn.chance)}"
+        told[f"MediaUrl{index}"] = f"{message_url}/Media/{_media_sid(media_type, turn.chance)}"
     return told
 
 

@@ -28,6 +28,10 @@ class TwilioScribe(Scribe):
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
 
+    def chat(self, person: Person) -> str:
+        """Return the address."""
+        return payloads.address(person)
+
     def new_id(self, turn: Turn) -> str:
         """Return a fresh SID; messages with files have a kind of their own."""
         return payloads.sid("MM" if turn.step.kind in payloads.FILES else "SM", turn.chance)
@@ -51,9 +55,9 @@ class TwilioScribe(Scribe):
 
 def _post(fact: Fact) -> Post:
     """Callbacks go to the address that was given with the message: it has the business's own id of it."""
-    own_id = f"mid={own_id_of(fact.item.id)}" if fact.item.kind == "status" else ""
+    own_id = f"mid={own_id_of(fact.item.id)}" if fact.item.kind == "status" and not fact.callback else ""
     token = f"{fact.item.id[2:]}-{fact.item.what}"
-    return Post(wire.encode(fact.part), (fact.item,), query=own_id, token=token)
+    return Post(wire.encode(fact.part), (fact.item,), query=own_id, token=token, callback=fact.callback)
 
 
 def own_id_of(message_id: str) -> str:

@@ -5,13 +5,22 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from models.blocked_number import BlockedNumber
+from models.chat import Chat
 from models.ids import new_id
 from models.pending_update import PendingUpdate, UpdateKind
+from models.store.audit import Session
+from models.store.blocks import Blocks
 from models.store.codec import to_document
 from models.store.collections import Store
 from models.store.configs import Configs
 from models.store.conversations import Conversations
+from models.store.follow_ups import FollowUps
+from models.store.read_marks import ReadMarks
+from models.store.templates import Templates, saying
 from models.store.tokens import ApiTokens
+from models.store.transactions import transact
+from models.store.views import Listing, View
 from models.store.webhook_events import WebhookEvents
 from models.values import EventStatus
 
@@ -65,3 +74,52 @@ def test_accounts_and_tokens_are_found(scanless: Store) -> None:
     assert Configs(scanless).all() == []
     assert ApiTokens(scanless).by_digest("0" * 64) is None
     assert ApiTokens(scanless).all() == []
+
+
+def test_templates_are_found(scanless: Store) -> None:
+    templates = Templates(scanless)
+    assert templates.all() == templates.all(config_id="cfg_1", status="approved") == []
+    assert templates.named("cfg_1", "greeting") == templates.usable("cfg_1") == []
+    assert templates.unseen("cfg_1", made_before=NOON, met_before=NOON) == []
+    assert templates.removed("cfg_1", ["greeting"]) == set()
+    listing = Listing(wanted={"status": "approved"}, sort="name")
+    assert View(scanless.templates, noun="template", fields=["id"]).page(listing, scope=saying("a")).items == []
+
+
+def test_what_the_clock_looks_for_is_found(scanless: Store) -> None:
+    follow_ups, blocks, marks = FollowUps(scanless), Blocks(scanless), ReadMarks(scanless)
+
+    def fire(session: Session) -> int:
+        fired = follow_ups.fire(now=NOON, since=NOON - timedelta(days=1), limit=10, session=session)
+        passed = follow_ups.pass_over(reminded=True, until=NOON, now=NOON, limit=10, session=session)
+        return len(fired) + len(passed) + len(follow_ups.settle_answered(now=NOON, limit=10, session=session))
+
+    assert transact(scanless.client, fire) == 0
+    assert follow_ups.templates_due(now=NOON, limit=10) == []
+    assert follow_ups.closing_windows(now=NOON, before=NOON, active_since=NOON, limit=10) == []
+    assert blocks.due(now=NOON, limit=10) == []
+    assert marks.receipts_due(now=NOON, limit=10) == []
+
+
+def test_what_hangs_on_a_block_is_found(scanless: Store) -> None:
+    blocks, block = Blocks(scanless), BlockedNumber(id="blk_1", phone_number="+447700900123", user_id="GB.1")
+    scanless.addresses.insert_one({"id": "a", "configId": "c", "kind": "phone", "value": "v", "canonical": "v"})
+    scanless.whatsappconfigs.insert_one({"id": "c", "isDeleted": False})
+
+    def work(session: Session) -> int:
+        places = blocks.places(block, session=session)
+        blocks.give_up_pushes(block, now=NOON, session=session)
+        return blocks.flag(places, now=NOON, session=session) + blocks.unflag(places, now=NOON, session=session)
+
+    assert transact(scanless.client, work) == 0
+    assert blocks.blocked([("phone", "+447700900123"), ("bsuid", "GB.1")]) == set()
+    assert blocks.claim("blk_1", now=NOON, until=NOON) is None
+
+
+def test_what_is_unread_is_found(scanless: Store) -> None:
+    scanless.chats.insert_one(
+        to_document(Chat(id="chat_1", config_id="c", address_id="a", provider="p", unread_count=1))
+    )
+    marks = ReadMarks(scanless)
+    assert marks.mark("chat_1", agent_id="agt_1", receipt=True, now=NOON) == 0
+    assert marks.newest_inbound("chat_1") is None

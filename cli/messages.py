@@ -1,0 +1,64 @@
+"""`hookline messages`: look at messages whose fate wants a person, and try them again.
+
+Deliberately the same verbs as the API's.
+"""
+
+import sys
+from typing import Any, Final
+
+import click
+
+from cli.options import data_option, json_option, settings, show
+from models.message import Message
+from models.store.codec import to_document
+from models.values import MessageStatus
+from runtime.errors import HooklineError
+from services.wiring import Services
+
+#: What of a message a list shows; never what it says.
+SHOWN: Final = ("id", "chatId", "configId", "type", "status", "queuedAt", "tries", "error")
+STATES: Final = tuple(
+    status.value for status in (MessageStatus.FAILED, MessageStatus.UNKNOWN, MessageStatus.QUEUED, MessageStatus.SENDING)
+)
+
+
+@click.group()
+def messages() -> None:
+    """Outbound messages."""
+
+
+@messages.command("list")
+@click.option("--status", type=click.Choice(STATES), default=MessageStatus.FAILED.value, show_default=True)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
+@json_option
+@data_option
+def list_command(status: str, limit: int, as_json: bool) -> None:  # noqa: FBT001
+    """List messages in one state, newest first."""
+    services = Services(settings(), application="cli")
+    found = services.sends.in_state(MessageStatus(status), limit=limit)
+    show([_shown(message) for message in found], columns=SHOWN, as_json=as_json)
+
+
+@messages.command("retry")
+@click.argument("ids", nargs=-1, required=True)
+@click.option("--reason", default="hookline messages retry", help="For the audit trail.")
+@data_option
+def retry_command(ids: tuple[str, ...], reason: str) -> None:
+    """Ask for another attempt to send messages that are failed or unknown."""
+    services = Services(settings(), application="cli")
+    refused = 0
+    for message_id in ids:
+        try:
+            services.steering.retry(message_id, by=None, reason=reason)
+        except HooklineError as error:
+            refused += 1
+            click.echo(f"hookline: {message_id}: {error}", err=True)
+    click.echo(f"{len(ids) - refused} messages will be sent again")
+    if refused:
+        sys.exit(1)
+
+
+def _shown(message: Message) -> dict[str, Any]:
+    document = {name: value for name, value in to_document(message).items() if name in SHOWN}
+    error = message.error
+    return document | ({"error": error.title or error.code} if error else {})

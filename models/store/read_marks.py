@@ -1,0 +1,142 @@
+"""The verbs on what has been read: messages, the count of those that have not been, and the receipts that are due.
+
+Messages and count change in one snapshot: a message that arrives in the same moment makes MongoDB refuse the one that
+commits last, which begins again and sees it. Deliberately no calls to vendors.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from pymongo import ReturnDocument
+
+from models.chat import Chat, ReadMark
+from models.message import Message
+from models.store.audit import Session
+from models.store.codec import Document, encode, from_document
+from models.store.collections import Store
+from models.store.transactions import transact
+from models.values import Direction, MessageStatus, SenderType
+
+#: Messages that the count of a chat counts.
+UNREAD: Final[Mapping[str, Any]] = {
+    "direction": Direction.INBOUND.value,
+    "senderType": SenderType.CUSTOMER.value,
+    "status": MessageStatus.RECEIVED.value,
+    "history": {"$ne": True},
+    "blocked": {"$ne": True},
+    "isDeleted": False,
+}
+_READ: Final = MessageStatus.READ.value
+#: The order of a chat's messages, the newest first, as its index has it.
+_NEWEST: Final = [("timestamp", -1), ("receivedAt", -1), ("id", -1)]
+
+
+class ReadMarks:
+    """Who has read what."""
+
+    def __init__(self, store: Store) -> None:
+        self._client = store.client
+        self._chats = store.chats
+        self._messages = store.messages
+
+    def mark(
+        self, chat_id: str, *, message_id: str | None = None, agent_id: str | None, receipt: bool, now: datetime
+    ) -> int:
+        """Mark a chat's messages, or one of them, as read; return how many had not been.
+
+        With `receipt`, the vendor is to be told of the newest of them.
+        """
+
+        def work(session: Session) -> int:
+            row = self._chats.find_one({"id": chat_id, "isDeleted": False}, session=session)
+            if row is None:
+                return 0
+            chat = from_document(Chat, row)
+            unread = self._unread(chat, message_id, session)
+            self._mark_messages(unread, now, session)
+            self._tell_chat(chat, unread, agent_id=agent_id, receipt=receipt, now=now, session=session)
+            return len(unread)
+
+        return transact(self._client, work)
+
+    def receipts_due(self, *, now: datetime, limit: int) -> list[str]:
+        """Ids of chats whose receipt is due, the longest due first."""
+        rows = self._chats.find({"receiptDueAt": {"$lte": now}}, {"id": 1, "_id": 0})
+        return [row["id"] for row in rows.sort("receiptDueAt", 1).limit(limit)]
+
+    def claim_receipt(self, chat_id: str, *, now: datetime) -> Chat | None:
+        """Take a chat's receipt upon oneself; it is nobody else's from here on, and lost with whoever took it."""
+        row = self._chats.find_one_and_update(
+            {"id": chat_id, "receiptDueAt": {"$lte": now}},
+            {"$unset": {"receiptDueAt": "", "receiptFor": "", "receiptAttempts": ""}},
+            return_document=ReturnDocument.BEFORE,
+        )
+        return None if row is None else from_document(Chat, row)
+
+    def put_receipt_back(self, claimed: Chat, *, due: datetime) -> None:
+        """Let a receipt be tried again later, unless a newer one is due by now."""
+        self._chats.update_one(
+            {"id": claimed.id, "receiptDueAt": {"$exists": False}},
+            {
+                "$set": {
+                    "receiptDueAt": due,
+                    "receiptFor": claimed.receipt_for,
+                    "receiptAttempts": (claimed.receipt_attempts or 0) + 1,
+                }
+            },
+        )
+
+    def message(self, message_id: str) -> Message | None:
+        """Find a message."""
+        row = self._messages.find_one({"id": message_id, "isDeleted": False})
+        return None if row is None else from_document(Message, row)
+
+    def newest_inbound(self, chat_id: str) -> tuple[Chat, Message] | None:
+        """Find a chat with the newest message of its customer; None where there is none or the sender is blocked."""
+        chat = self._chats.find_one({"id": chat_id, "isDeleted": False, "blocked": False})
+        query = {"chatId": chat_id, "direction": Direction.INBOUND.value, "isDeleted": False, "history": {"$ne": True}}
+        row = self._messages.find_one(query, sort=_NEWEST) if chat else None
+        return (from_document(Chat, chat), from_document(Message, row)) if chat and row else None
+
+    def _unread(self, chat: Chat, message_id: str | None, session: Session) -> list[Document]:
+        """Find what is unread: as many as the count says, which keeps the search to the chat's newest end."""
+        if chat.unread_count <= 0:
+            return []
+        one = {} if message_id is None else {"id": message_id}
+        fields = {"_id": 0, "id": 1}
+        rows = self._messages.find({"chatId": chat.id, **UNREAD, **one}, fields, session=session)
+        return list(rows.sort(_NEWEST).limit(chat.unread_count))
+
+    def _mark_messages(self, unread: Sequence[Document], now: datetime, session: Session) -> None:
+        if unread:
+            self._messages.update_many(
+                {"id": {"$in": [row["id"] for row in unread]}},
+                {"$set": {"status": _READ, "readStatus": _READ, "readAt": now, "updatedAt": now}},
+                session=session,
+            )
+
+    def _tell_chat(
+        self,
+        chat: Chat,
+        unread: Sequence[Document],
+        *,
+        agent_id: str | None,
+        receipt: bool,
+        now: datetime,
+        session: Session,
+    ) -> None:
+        """Let the chat know; where nothing was unread it learns only who has looked."""
+        values: Document = {"readBy": encode(_marks(chat, agent_id, now))} if agent_id else {}
+        if unread and receipt:
+            values |= {"receiptDueAt": now, "receiptFor": unread[0]["id"], "receiptAttempts": 0}
+        if chat.last_message and any(row["id"] == chat.last_message.id for row in unread):
+            values["lastMessage.status"] = _READ
+        if unread or values:
+            update = {"$set": {**values, "updatedAt": now}, "$inc": {"unreadCount": -len(unread)}}
+            self._chats.update_one({"id": chat.id}, update, session=session)
+
+
+def _marks(chat: Chat, agent_id: str, now: datetime) -> list[ReadMark]:
+    others = [mark for mark in chat.read_by if mark.agent_id != agent_id]
+    return [*others, ReadMark(agent_id=agent_id, at=now)]

@@ -1,0 +1,79 @@
+"""1msg's templates, which are Meta's; chat-api.com has none.
+
+    GET /463107/templates?token=…
+    {"total": 1, "templates": [{"name": "…", "category": "UTILITY", "language": "en", "namespace": "0b1c…",
+                                "status": "approved", "rejected_reason": "NONE", "components": […]}]}
+
+They have no ids, but a send must name their namespace: what we keep as the vendor's id is namespace, name and
+language. No document tells of pages. Deliberately no creating here: that is done in 1msg's console.
+"""
+
+from typing import Any, Final
+
+from providers import wire
+from providers.answers import json_object, of_status
+from providers.base import JSON, Account
+from providers.chatapi.outbound.bodies import TEMPLATE_SEPARATOR
+from providers.chatapi.outbound.methods import ONE_MSG, address, token_of, variant_of
+from providers.chatapi.outbound.verdicts import refusal
+from providers.outbound import ErrorKind, SendError, TemplateBook, TemplatePage
+from runtime.calls import HttpAnswer, HttpRequest
+
+#: The vendor's word -> ours, for those that differ or are Meta's.
+STATUSES: Final = {
+    "submitted": "pending",
+    "in_appeal": "pending",
+    "pending_deletion": "disabled",
+    "deleted": "disabled",
+    "limit_exceeded": "disabled",
+}
+_OURS: Final = frozenset({"pending", "approved", "rejected", "paused", "disabled"})
+#: What stands where there is no reason.
+_NO_REASON: Final = frozenset({None, "NONE"})
+
+
+class OneMsgTemplates(TemplateBook):
+    """A channel's templates."""
+
+    def for_account(self, account: Account) -> TemplateBook | None:
+        """Leave instances of chat-api.com out."""
+        return self if variant_of(account) == ONE_MSG else None
+
+    def page(self, account: Account, *, base_url: str, cursor: str | None) -> HttpRequest:
+        """Ask for all templates."""
+        url = address(account, "templates", base_url=base_url)
+        return HttpRequest(method="GET", url=url, headers={"Accept": JSON}, secret_query=token_of(account))
+
+    def read(self, answer: HttpAnswer) -> TemplatePage | SendError:
+        """Read them; what has no name is left out."""
+        refused = refusal(answer)
+        if refused is not None:
+            return refused
+        found = (json_object(answer) or {}).get("templates")
+        if not isinstance(found, list):
+            error = of_status(answer, ErrorKind.RETRYABLE, "The vendor's list of templates could not be understood")
+            return SendError(kind=ErrorKind.RETRYABLE, error=error)
+        named = [one for one in map(wire.mapping, found) if wire.text(one.get("name"))]
+        return TemplatePage(templates=[_template(one) for one in named])
+
+
+def _template(found: dict[str, Any]) -> dict[str, object]:
+    name, language = wire.text(found["name"]), wire.text(found.get("language"))
+    reason = wire.text(found.get("rejected_reason"))
+    components = [wire.storable(one) for one in wire.listed(found.get("components")) if isinstance(one, dict)]
+    return {
+        "whatsapp_template_id": TEMPLATE_SEPARATOR.join(
+            [wire.text(found.get("namespace")) or "", name or "", language or ""]
+        ),
+        "name": name,
+        "language": language,
+        "status": _status(wire.text(found.get("status"))),
+        "category": wire.text(found.get("category")),
+        "rejection_reason": None if reason in _NO_REASON else reason,
+        "components": components,
+    }
+
+
+def _status(word: str | None) -> str:
+    lower = (word or "").lower()
+    return lower if lower in _OURS else STATUSES.get(lower, "pending")

@@ -1,0 +1,150 @@
+"""One call to a vendor: everything its request needs, the call itself, and its answer judged.
+
+Deliberately no rows: what came of a call is written down by `services.sending.recording`.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol
+
+from models.message import Message, MessageError
+from models.store.sending import Sends
+from models.values import MessageType
+from providers.base import Account, Provider
+from providers.outbound import ErrorKind, Receipt, SendableMedia, Sender, SendError, Sending
+from runtime.calls import HttpAnswer, HttpRequest, NotSent, Unanswered
+from runtime.errors import Invalid
+from runtime.logs import logger
+from runtime.metrics import SEND_CALL_SECONDS
+from services.sending.destinations import destination_of
+from services.sending.gate import Gate
+
+#: How long (s) recording is tried again while the database is away: as long as the message is ours.
+PATIENCE_S: Final = 15.0
+#: The pause (s) between two tries.
+PAUSE_S: Final = 0.25
+#: Where webhooks of an account come in.
+_WEBHOOKS: Final = "/api/whatsapp/webhooks"
+
+_log = logger(__name__)
+
+
+class Call(Protocol):
+    """The one HTTP client."""
+
+    def __call__(self, request: HttpRequest, *, deadline: timedelta) -> HttpAnswer:
+        """Make a call.
+
+        Raises:
+            NotSent: nothing was acted upon.
+            Unanswered: nobody knows.
+        """
+        ...
+
+
+#: Lends a message's file to its vendor; None where the message has none. Fails with what is to be recorded.
+Lend = Callable[[Message, Account], SendableMedia | SendError | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A message with everything that its sending needs."""
+
+    message: Message
+    account: Account
+    provider: Provider
+    sender: Sender
+    request: HttpRequest
+
+
+class Calling:
+    """Makes calls."""
+
+    def __init__(
+        self,
+        *,
+        sends: Sends,
+        gate: Gate,
+        call: Call,
+        lend: Lend,
+        is_outage: Callable[[BaseException], bool],
+        deadline: timedelta,
+        base_url: Callable[[Account], str],
+        public_url: str,
+    ) -> None:
+        self._sends = sends
+        self._gate = gate
+        self._call = call
+        self._lend = lend
+        self._is_outage = is_outage
+        self._deadline = deadline
+        self._public_url = public_url
+        self._base_url = base_url
+
+    def prepare(self, message: Message) -> Ready | SendError:
+        """Gather what the request needs and build it; or say why there can be none.
+
+        Raises:
+            Conflict: the account is not there now.
+        """
+        account, provider, sender = self._gate.account(message.config_id)
+        chat = self._sends.chat(message.chat_id)
+        to = destination_of(chat, self._sends.addresses(chat))
+        if to is None:
+            return _final("no_address", "No address leads to this chat any more")
+        media = self._lend(message, account)
+        if isinstance(media, SendError):
+            return media
+        try:
+            request = sender.request(
+                Sending(
+                    message=message,
+                    to=to,
+                    account=account,
+                    base_url=self._base_url(account),
+                    media=None if message.type is MessageType.TEMPLATE else media,
+                    header_media=media if message.type is MessageType.TEMPLATE else None,
+                    callback_url=f"{self._public_url}{_WEBHOOKS}/{provider.slug}/{account.id}",
+                )
+            )
+        except Invalid as error:
+            return _final("invalid", str(error), details=", ".join(sorted(error.fields)) or None)
+        return Ready(message=message, account=account, provider=provider, sender=sender, request=request)
+
+    def call(self, ready: Ready) -> Receipt | SendError:
+        """Make the call, once, and judge its answer. Total."""
+        began = time.perf_counter()
+        try:
+            return ready.sender.judge(self._call(ready.request, deadline=self._deadline))
+        except NotSent as error:
+            return _failure(ErrorKind.RETRYABLE, error.reason, "The vendor could not be reached")
+        except Unanswered as error:
+            return _failure(ErrorKind.UNKNOWN, error.reason, "The vendor did not answer")
+        except Exception as error:  # noqa: BLE001  whatever it was, the request may have left
+            _log.error("send_crashed", message_id=ready.message.id, error=type(error).__name__, exc_info=True)
+            return _failure(ErrorKind.UNKNOWN, "crashed", "Nobody knows whether it was sent")
+        finally:
+            SEND_CALL_SECONDS.observe(time.perf_counter() - began)
+
+    def patiently(self, record: Callable[[], None]) -> None:
+        """Write down what is known now and by nobody else, over an outage of the database."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return record()
+            except Exception as error:
+                if not self._is_outage(error) or time.monotonic() > until:
+                    raise
+                time.sleep(PAUSE_S)
+
+
+def _failure(kind: ErrorKind, code: str, title: str) -> SendError:
+    retryable = kind is ErrorKind.RETRYABLE
+    return SendError(kind=kind, error=MessageError(code=code, title=title, kind=kind, retryable=retryable))
+
+
+def _final(code: str, title: str, *, details: str | None = None) -> SendError:
+    error = MessageError(code=code, title=title, details=details, kind=ErrorKind.FINAL)
+    return SendError(kind=ErrorKind.FINAL, error=error)

@@ -1,0 +1,274 @@
+"""Sending what is queued: chat by chat, message by message, each exactly once per attempt.
+
+    claim an outbox      thrift: one worker looks at a chat
+    look at its head     the first message that is queued or being sent; one being sent by a dead worker is `unknown`
+    take its tokens      nothing is spent while they are waited for
+    begin                queued -> sending with an attempt, in one update: whoever makes it sends
+    call                 once
+    record               what came of it, with all that follows
+
+Deliberately no threads: `workers.courier` has them.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from models.message import Attempt, Message, MessageError
+from models.outbox import Outbox
+from models.send_pause import SendPause
+from models.store.outboxes import Outboxes
+from models.store.sending import Sends
+from models.values import MessageStatus
+from providers.outbound import ErrorKind, Receipt, SendError
+from runtime.clock import Clock
+from runtime.errors import Conflict
+from runtime.logs import logger
+from runtime.metrics import SENDS
+from services.sending.calling import Calling, Ready
+from services.sending.pacing import PATIENCE, Pacing
+from services.sending.pausing import Pausing
+from services.sending.recording import Recording
+from services.sending.schedule import is_worth_another, wait_after
+
+#: Messages of one chat sent in a row before others have their turn.
+IN_A_ROW: Final = 20
+#: How long a chat waits whose account is not there (it may be switched on again).
+WITHOUT_ACCOUNT: Final = timedelta(minutes=1)
+#: How long a chat waits after something of ours failed.
+AFTER_CRASH: Final = timedelta(seconds=2)
+
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A claimed outbox; as a probe it sends one message of an account that is paused."""
+
+    outbox: Outbox
+    probe: bool = False
+
+
+class Delivering:
+    """Sends queued messages; any number of workers may do so at once."""
+
+    def __init__(
+        self,
+        *,
+        sends: Sends,
+        outboxes: Outboxes,
+        calling: Calling,
+        recording: Recording,
+        pacing: Pacing,
+        pausing: Pausing,
+        clock: Clock,
+        lease: timedelta,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._sends = sends
+        self._outboxes = outboxes
+        self._calling = calling
+        self._recording = recording
+        self._pacing = pacing
+        self._pausing = pausing
+        self._clock = clock
+        self._lease = lease
+        self._sleep = sleep
+        #: Numbers whose tokens are used up for longer than is worth waiting: until when.
+        self._resting: dict[str, datetime] = {}
+
+    def deliver(self) -> int:
+        """Send everything that is due, here and now; return how many chats had their turn."""
+        turns = 0
+        while found := self.claim(limit=IN_A_ROW):
+            for turn in found:
+                self.work(turn)
+            turns += len(found)
+        return turns
+
+    def claim(self, *, limit: int, without: Collection[str] = ()) -> list[Turn]:
+        """Take chats that are due, at most so many, and none of some accounts."""
+        now = self._clock.now()
+        paused = {key: one for key, one in self._pausing.known().items() if one.paused_until is not None}
+        resting = {account_id for account_id, until in list(self._resting.items()) if until > now}
+        closed = {*without, *resting, *paused}
+        probes = [turn for pause in paused.values() if pause.id not in {*without, *resting} for turn in self._probe(pause)]
+        free = limit - len(probes)
+        claimed = self._outboxes.claim(now=now, until=now + self._lease, limit=free, without=closed) if free > 0 else []
+        return [*probes, *map(Turn, claimed)]
+
+    def renew(self, turns: Iterable[Turn]) -> None:
+        """Hold on to chats for another lease."""
+        self._outboxes.renew((turn.outbox for turn in turns), until=self._clock.now() + self._lease)
+
+    def give_back(self, turns: Iterable[Turn]) -> None:
+        """Let go of chats that nobody has begun with."""
+        for turn in turns:
+            self._outboxes.release(turn.outbox, next_at=self._clock.now())
+
+    def work(self, turn: Turn) -> None:
+        """Send a chat's messages until none is left, one has to wait, or others are to have their turn."""
+        outbox = turn.outbox
+        try:
+            next_at = self._work(turn)
+        except Exception as error:  # noqa: BLE001  one chat's trouble is not the others'; its row is found again
+            _log.error("delivery_crashed", chat_id=outbox.id, error=type(error).__name__, exc_info=True)
+            next_at = self._clock.now() + AFTER_CRASH
+        try:
+            if next_at is None:
+                self._outboxes.finish(outbox, now=self._clock.now())
+            else:
+                self._outboxes.release(outbox, next_at=next_at)
+        except Exception as error:  # noqa: BLE001  the lease ends by itself
+            _log.info("outbox_left_to_its_lease", chat_id=outbox.id, error=type(error).__name__)
+
+    def _work(self, turn: Turn) -> datetime | None:
+        """Send what is due; return when to look again, None where nothing is left."""
+        for _ in range(1 if turn.probe else IN_A_ROW):
+            if not turn.probe and self._is_paused(turn.outbox.config_id):
+                break
+            head = self._sends.head(turn.outbox.id)
+            if head is None:
+                return None
+            wait_until = self._advance(head)
+            if wait_until is not None:
+                return wait_until
+        return self._clock.now()
+
+    def _is_paused(self, config_id: str) -> bool:
+        pause = self._pausing.known().get(config_id)
+        return pause is not None and pause.paused_until is not None
+
+    def _advance(self, head: Message) -> datetime | None:
+        """Bring the message whose turn it is one step further; return when to look again where it has to wait."""
+        now = self._clock.now()
+        if head.status is MessageStatus.SENDING:
+            return self._sending_elsewhere(head, now)
+        if head.next_attempt_at is not None and head.next_attempt_at > now:
+            return head.next_attempt_at
+        try:
+            ready = self._calling.prepare(head)
+        except Conflict:
+            return now + WITHOUT_ACCOUNT
+        if isinstance(ready, SendError):
+            return self._refused_here(head, ready, now)
+        return self._tokens(ready, now) or self._send(ready)
+
+    def _sending_elsewhere(self, head: Message, now: datetime) -> datetime | None:
+        """Wait for whoever sends the message, and when they must be dead, say that its fate is not known."""
+        if head.lease_until is not None and head.lease_until > now:
+            return head.lease_until
+        error = MessageError(code="worker_lost", title="Nobody knows whether it was sent", kind=ErrorKind.UNKNOWN)
+        self._recording.unknown(head, error)
+        SENDS.labels(head.provider, "lost").inc()
+        return None
+
+    def _refused_here(self, head: Message, error: SendError, now: datetime) -> datetime | None:
+        """End, or put off, a message of which no request can be made."""
+        begun = self._begin(head, now)
+        if begun is not None:
+            self._outcome(begun, None, error)
+        return None
+
+    def _tokens(self, ready: Ready, now: datetime) -> datetime | None:
+        """Take a message's tokens, waiting a moment for them; return when to come back where that takes longer."""
+        pace = self._pacing.take(ready.message, ready.account, ready.provider, ready.sender.rates)
+        if pace.wait > PATIENCE:
+            if pace.all_chats:
+                self._resting[ready.account.id] = now + pace.wait
+            return now + pace.wait
+        if pace.wait:
+            self._sleep(pace.wait.total_seconds())
+        return None
+
+    def _send(self, ready: Ready) -> datetime | None:
+        begun = self._begin(ready.message, self._clock.now())
+        if begun is not None:
+            ready = replace(ready, message=begun)
+            self._outcome(begun, ready, self._calling.call(ready))
+        return None
+
+    def _begin(self, head: Message, now: datetime) -> Message | None:
+        """Move a message to sending; None where another was faster."""
+        attempt = Attempt(n=(head.generation or 0) + 1, at=now)
+        until = now + self._lease
+        if not self._sends.begin(head, attempt, until=until):
+            return None
+        return replace(
+            head,
+            status=MessageStatus.SENDING,
+            generation=attempt.n,
+            tries=(head.tries or 0) + 1,
+            attempts=[*(head.attempts or []), attempt],
+            lease_until=until,
+        )
+
+    def _outcome(self, begun: Message, ready: Ready | None, answer: Receipt | SendError) -> None:
+        """Record what came of an attempt, and tell those who care how the account fares."""
+        word = self._record(begun, ready, answer)
+        SENDS.labels(begun.provider, word).inc()
+        if ready is None:
+            return
+        if isinstance(answer, Receipt) or answer.kind is ErrorKind.FINAL:
+            self._pausing.answered(begun.config_id)
+        elif answer.kind is not ErrorKind.THROTTLED:
+            self._pausing.failed(begun.config_id, answer if answer.kind is ErrorKind.OURS else None)
+
+    def _record(self, begun: Message, ready: Ready | None, answer: Receipt | SendError) -> str:
+        if isinstance(answer, Receipt):
+            self._calling.patiently(lambda: self._recording.accepted(begun, answer))
+            return "accepted"
+        return _RECORDERS[answer.kind](self, begun, ready, answer)
+
+    def _throttled(self, begun: Message, ready: Ready | None, error: SendError) -> str:
+        held = error.retry_after or timedelta(seconds=1)
+        if ready is not None:
+            held = self._pacing.slow_down(begun, ready.account, ready.provider, ready.sender.rates, error)
+        self._put_back(begun, "throttled", error, self._clock.now() + held)
+        return "throttled"
+
+    def _paused(self, begun: Message, _: Ready | None, error: SendError) -> str:
+        self._put_back(begun, "paused", error, self._clock.now())
+        return "paused"
+
+    def _again(self, begun: Message, _: Ready | None, error: SendError) -> str:
+        tries = begun.tries or 1
+        if not is_worth_another(tries, error.tries):
+            return self._failed(begun, None, error)
+        self._put_back(begun, "retry", error, self._clock.now() + wait_after(tries, asked=error.retry_after))
+        return "retry"
+
+    def _failed(self, begun: Message, _: Ready | None, error: SendError) -> str:
+        self._calling.patiently(lambda: self._recording.failed(begun, error))
+        return "failed"
+
+    def _unknown(self, begun: Message, _: Ready | None, error: SendError) -> str:
+        self._calling.patiently(lambda: self._recording.unknown(begun, error.error))
+        return "unknown"
+
+    def _put_back(self, begun: Message, outcome: str, error: SendError, next_at: datetime) -> None:
+        self._calling.patiently(lambda: self._recording.put_back(begun, outcome, error, next_at=next_at))
+
+    def _probe(self, pause: SendPause) -> Sequence[Turn]:
+        """Let one message of a paused account try, when its interval has ended and nobody else does."""
+        now = self._clock.now()
+        if pause.paused_until is None or pause.paused_until > now:
+            return []
+        claimed = self._outboxes.claim(now=now, until=now + self._lease, limit=1, only=[pause.id])
+        if claimed and self._pausing.take_probe(pause) is None:
+            self.give_back(map(Turn, claimed))
+            return []
+        return [Turn(outbox, probe=True) for outbox in claimed]
+
+
+_Recorder = Callable[[Delivering, Message, Ready | None, SendError], str]
+#: What follows from each kind of failure.
+_RECORDERS: Final[dict[ErrorKind, _Recorder]] = {
+    ErrorKind.RETRYABLE: Delivering._again,  # noqa: SLF001  the class's own table
+    ErrorKind.THROTTLED: Delivering._throttled,  # noqa: SLF001
+    ErrorKind.OURS: Delivering._paused,  # noqa: SLF001
+    ErrorKind.UNKNOWN: Delivering._unknown,  # noqa: SLF001
+    ErrorKind.FINAL: Delivering._failed,  # noqa: SLF001
+}

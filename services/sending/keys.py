@@ -1,0 +1,29 @@
+"""A caller's Idempotency-Key: what two requests must have in common to be one.
+
+Deliberately only hashes: neither key nor body is kept.
+"""
+
+import hashlib
+from datetime import datetime
+
+import orjson
+
+from models.caller import Caller
+from models.idempotency_key import LIFETIME, IdempotencyKey
+from models.ids import new_id
+from services.sending.orders import Order
+
+
+def key_of(chat_id: str, order: Order, by: Caller | None, key: str, now: datetime) -> IdempotencyKey:
+    """Describe an order under its key; the same key of another caller is another one."""
+    whose = by.token_id if by is not None else "hookline"
+    return IdempotencyKey(
+        id=new_id("idem", now),
+        key=_hashed([whose, key]),
+        body_hash=_hashed([chat_id, order.spelled]),
+        expires_at=now + LIFETIME,
+    )
+
+
+def _hashed(value: object) -> str:
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)).hexdigest()

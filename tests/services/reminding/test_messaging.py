@@ -1,0 +1,216 @@
+"""The message that goes with a reminder: queued once for each time it is scheduled, or the row says why not."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from models.follow_up import FollowUp, FollowUpStatus, ReminderStep, ReminderTemplate, idempotency_key
+from runtime.errors import Conflict, Forbidden, HooklineError, Invalid, NotFound
+from services.reminding import messaging
+from services.reminding.messaging import LEASE, MAX_ATTEMPTS, Messaging
+from tests.services.reminding.rows import AMARA, add_follow_up, add_follow_ups, follow_up
+from tests.support.wired import Wired
+
+TEMPLATE = ReminderTemplate(name="still_there", language="en", values={"body": ["Priya"]})
+
+
+class Queue:
+    """A queue that books every key before it answers, as `services.sending` does; one key is one message."""
+
+    def __init__(self) -> None:
+        self.messages: dict[str, dict[str, Any]] = {}
+        self.calls = 0
+        self.crash_after = False
+        self.trouble: Exception | None = None
+
+    def __call__(
+        self, *, chat_id: str, name: str, language: str | None, values: Mapping[str, Any], idempotency_key: str
+    ) -> str:
+        self.calls += 1
+        if self.trouble:
+            raise self.trouble
+        said = {"chat_id": chat_id, "name": name, "language": language, "values": values}
+        booked = self.messages.setdefault(idempotency_key, {"id": f"msg_{len(self.messages)}", **said})
+        if self.crash_after:
+            raise SystemExit
+        return str(booked["id"])
+
+
+@pytest.fixture
+def queue() -> Queue:
+    return Queue()
+
+
+@pytest.fixture
+def sending(wired: Wired, queue: Queue) -> Messaging:
+    return Messaging(wired.follow_ups, wired.clock, queue)
+
+
+def template_of(wired: Wired, one: str) -> ReminderTemplate:
+    template = follow_up(wired, one).template
+    assert template is not None
+    return template
+
+
+def test_it_is_queued_when_the_reminder_has_fired_and_not_before(
+    wired: Wired, sending: Messaging, queue: Queue
+) -> None:
+    one = add_follow_up(wired, template=TEMPLATE, chat_id="chat_7")
+    assert sending.due() == 0
+
+    wired.firing.due()
+    assert sending.due() == 1
+    assert sending.due() == 0
+
+    assert list(queue.messages.values()) == [
+        {"id": "msg_0", "chat_id": "chat_7", "name": "still_there", "language": "en", "values": {"body": ["Priya"]}}
+    ]
+    told = template_of(wired, one)
+    assert (told.state, told.message_id, told.attempts) == (ReminderStep.QUEUED, "msg_0", 1)
+    assert follow_up(wired, one).template_due_at is None
+
+
+def test_a_reminder_without_a_message_queues_none(wired: Wired, sending: Messaging, queue: Queue) -> None:
+    add_follow_up(wired)
+    wired.firing.due()
+    assert sending.due() == queue.calls == 0
+
+
+def crash_and_return(wired: Wired, sending: Messaging, queue: Queue) -> None:
+    """Die between the queueing and its record, and let the next clock find what is left."""
+    queue.crash_after = True
+    with pytest.raises(SystemExit):
+        sending.due()
+    queue.crash_after = False
+    assert sending.due() == 0
+    wired.clock_hand.move(LEASE)
+    assert sending.due() == 1
+
+
+def test_a_clock_that_dies_after_queueing_queues_it_no_second_time(
+    wired: Wired, sending: Messaging, queue: Queue
+) -> None:
+    """FAULTS D2: the second try happens after the lease, and its key makes it the same message."""
+    one = add_follow_up(wired, template=TEMPLATE)
+    wired.firing.due()
+    crash_and_return(wired, sending, queue)
+    assert (queue.calls, len(queue.messages)) == (2, 1)
+    assert template_of(wired, one).message_id == "msg_0"
+
+
+def test_without_a_key_of_the_follow_up_the_same_crash_sends_twice(
+    wired: Wired, sending: Messaging, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FAULTS D2, the negative control."""
+    monkeypatch.setattr(messaging, "idempotency_key", lambda _: uuid4().hex)
+    add_follow_up(wired, template=TEMPLATE)
+    wired.firing.due()
+    crash_and_return(wired, sending, queue)
+    assert len(queue.messages) == 2
+
+
+def test_four_clocks_queue_each_once(wired: Wired, queue: Queue) -> None:
+    add_follow_ups(wired, [wired.clock.now()] * 100, template=TEMPLATE)
+    wired.firing.due()
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(lambda _: Messaging(wired.follow_ups, wired.clock, queue).due(), range(4)))
+    assert sum(counts) == queue.calls == len(queue.messages) == 100
+
+
+def test_put_off_after_it_fired_it_has_a_message_of_its_own(wired: Wired, sending: Messaging, queue: Queue) -> None:
+    one = add_follow_up(wired, template=TEMPLATE)
+    wired.firing.due()
+    sending.due()
+    wired.planning.change(one, {"scheduled_at": wired.clock.now() + timedelta(days=1)}, by=AMARA)
+    wired.clock_hand.move(timedelta(days=1))
+    assert (wired.firing.due(), sending.due()) == (1, 1)
+    assert len(queue.messages) == 2
+    assert template_of(wired, one).message_id == "msg_1"
+
+
+@pytest.mark.parametrize("target", [FollowUpStatus.COMPLETED, FollowUpStatus.CANCELLED])
+def test_ended_before_it_was_queued_there_is_no_message(
+    wired: Wired, sending: Messaging, queue: Queue, target: FollowUpStatus
+) -> None:
+    one = add_follow_up(wired, template=TEMPLATE)
+    wired.firing.due()
+    wired.planning.change(one, {"status": target}, by=AMARA)
+    assert sending.due() == queue.calls == 0
+    assert template_of(wired, one).state is ReminderStep.DROPPED
+
+
+def test_cancelled_while_it_is_queued_the_row_says_that_it_was(wired: Wired, queue: Queue) -> None:
+    """FAULTS D3: never "cancelled but sent" unless recorded so."""
+    one = add_follow_up(wired, template=TEMPLATE)
+    wired.firing.due()
+
+    def cancelling(**values: Any) -> str:
+        wired.planning.change(one, {"status": FollowUpStatus.CANCELLED}, by=AMARA)
+        return queue(**values)
+
+    assert Messaging(wired.follow_ups, wired.clock, cancelling).due() == 1
+
+    told = template_of(wired, one)
+    assert follow_up(wired, one).status is FollowUpStatus.CANCELLED
+    assert (told.state, told.message_id) == (ReminderStep.QUEUED, "msg_0")
+
+
+REFUSALS: dict[str, HooklineError] = {
+    "window_closed": Conflict("closed", code="window_closed"),
+    "invalid: values.body": Invalid("two values are missing", fields={"values.body": ["needs 2"]}),
+    "not_found": NotFound("no such template"),
+    "forbidden": Forbidden("not there"),
+}
+
+
+@pytest.mark.parametrize("reason", REFUSALS)
+def test_what_cannot_be_sent_says_why_and_is_not_tried_again(
+    wired: Wired, sending: Messaging, queue: Queue, reason: str
+) -> None:
+    queue.trouble = REFUSALS[reason]
+    one = add_follow_up(wired, template=TEMPLATE)
+    wired.firing.due()
+    assert sending.due() == 0
+    wired.clock_hand.move(LEASE * 2)
+    assert sending.due() == 0
+    assert queue.calls == 1
+    told = template_of(wired, one)
+    assert (told.state, told.error) == (ReminderStep.FAILED, reason)
+
+
+def test_trouble_of_the_moment_is_tried_again_and_not_for_ever(wired: Wired, sending: Messaging, queue: Queue) -> None:
+    queue.trouble = ConnectionError()
+    one = add_follow_up(wired, template=TEMPLATE)
+    wired.firing.due()
+    for _ in range(MAX_ATTEMPTS + 3):
+        sending.due()
+        wired.clock_hand.move(LEASE)
+    assert queue.calls == MAX_ATTEMPTS
+    assert template_of(wired, one).error == "not_queued"
+
+
+def test_one_that_fails_does_not_hold_up_the_others(wired: Wired, queue: Queue) -> None:
+    bad = add_follow_up(wired, template=ReminderTemplate(name="bad"))
+    good = add_follow_up(wired, template=TEMPLATE)
+    wired.firing.due()
+
+    def picky(**values: Any) -> str:
+        if values["name"] == "bad":
+            raise RuntimeError
+        return queue(**values)
+
+    assert Messaging(wired.follow_ups, wired.clock, picky).due() == 1
+    assert template_of(wired, good).state is ReminderStep.QUEUED
+    assert template_of(wired, bad).state is ReminderStep.WAITING
+
+
+def test_the_key_names_the_follow_up_and_its_time_and_nothing_else(wired: Wired) -> None:
+    now = wired.clock.now()
+    one = FollowUp(id="fup_1", chat_id="chat_1", scheduled_at=now)
+    assert idempotency_key(one) == idempotency_key(FollowUp(id="fup_1", chat_id="x", scheduled_at=now))
+    later = FollowUp(id="fup_1", chat_id="chat_1", scheduled_at=now + timedelta(milliseconds=1))
+    assert idempotency_key(one) != idempotency_key(later)

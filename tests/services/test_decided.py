@@ -1,0 +1,77 @@
+"""Between the commit of a webhook's effects and its closing: nobody takes the row, and the sweep closes it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from models.values import EventStatus, Outcome
+from services.sweeping import Sweeping
+from tests.support import meta_webhooks as meta
+from tests.support.wired import Wired
+
+LEASE = timedelta(seconds=20)
+
+
+@pytest.fixture
+def decided(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A row whose worker died right after the commit."""
+    event_id = wired.store_webhook(meta.envelope(meta.text("once")))
+    with monkeypatch.context() as dying:
+        dying.setattr(wired.conversations._events, "close", lambda ids: 0)
+        assert wired.receiving.receive([event_id]) == 1
+    return event_id
+
+
+def raw(wired: Wired, event_id: str) -> dict[str, Any]:
+    row = wired.store.webhookevents.find_one({"id": event_id})
+    assert row is not None
+    return row
+
+
+def test_its_effects_stand_and_nobody_takes_it(wired: Wired, decided: str) -> None:
+    now = wired.clock.now()
+
+    assert wired.store.messages.count_documents({"text": "once"}) == 1
+    assert raw(wired, decided)["status"] == "pending"
+    assert wired.events.claim([decided], now=now, until=now + LEASE) == []
+    assert wired.events.waiting(now=now, limit=10) == []
+    assert wired.receiving.receive([decided]) == 0
+
+
+def test_it_is_not_given_back(wired: Wired, decided: str) -> None:
+    held = wired.events.get(decided)
+
+    wired.events.give_back([held], now=wired.clock.now())
+
+    assert "leaseUntil" in raw(wired, decided)
+    assert wired.events.waiting(now=wired.clock.now(), limit=10) == []
+
+
+def test_the_sweep_closes_it_when_its_lease_ends(wired: Wired, decided: str) -> None:
+    rung: list[str] = []
+    wired.clock_hand.move(LEASE + timedelta(minutes=1))
+
+    Sweeping(wired.events, wired.clock, ring=rung.extend, after=timedelta(seconds=5)).stranded()
+
+    event = wired.events.get(decided)
+    assert event.status is EventStatus.PROCESSED
+    assert [item.outcome for item in event.items] == [Outcome.APPLIED]
+    assert event.chat_id
+    assert event.event_type == "message"
+    assert event.expires_at
+    assert not {"ending", "claim", "leaseUntil", "nextAttemptAt"} & set(raw(wired, decided))
+    assert rung == []
+    assert wired.store.messages.count_documents({}) == 1
+
+
+def test_an_overtaken_worker_decides_nothing(wired: Wired) -> None:
+    event_id = wired.store_webhook(meta.envelope(meta.text("late")))
+    now = wired.clock.now()
+    (held,) = wired.events.claim([event_id], now=now, until=now + LEASE)
+    wired.store.webhookevents.update_one({"id": event_id}, {"$inc": {"generation": 1}})
+
+    wired.receiving._apply_batch([wired.reader.read(held)])
+
+    assert wired.store.messages.count_documents({}) == 0
+    assert "ending" not in raw(wired, event_id)

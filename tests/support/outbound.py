@@ -1,0 +1,174 @@
+"""A whole Hookline that sends to a simulated Meta: customers who wrote, agents who answer over the API, and the books.
+
+Everything goes the product's own ways: webhooks in, HTTP requests, processes. Only looking goes to the database.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from models.agent import Role
+from models.whatsapp_config import WhatsAppConfig
+from providers import registry
+from tests.support import meta_webhooks as meta
+from tests.support.accountant import Accountant, keeping_books
+from tests.support.system import Process, System, running
+from tests.support.waiting import until
+
+ACCESS_TOKEN = "EAAtest"
+#: States in which a message has come to its end, as far as sending goes.
+ARRIVED = ("accepted", "sent", "delivered", "read")
+#: Leases short enough that a dead worker's message is looked at within seconds; a call has three quarters of one.
+SETTINGS = {"LEASE_SECONDS": "4", "SWEEP_AFTER_SECONDS": "2", "RATE_LIMIT": "100000/minute"}
+
+
+@dataclass(frozen=True)
+class Number:
+    """One sender number of the business, and its accountant."""
+
+    number_id: str
+    accountant: Accountant
+    account: WhatsAppConfig
+
+
+class Office:
+    """The system, its callers, and the vendor."""
+
+    def __init__(self, system: System, receiver: str) -> None:
+        self.system = system
+        self.receiver = receiver
+        self.workers: list[Process] = []
+        self._token = system.services.tokens.create(name="journeys", role=Role.ADMIN).clear.reveal()
+        self._api = ""
+        self._session = requests.Session()
+        self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=32))
+
+    def open(self, *, workers: int = 2) -> None:
+        """Start the API, the clock and workers."""
+        self._api = self.system.start_api()
+        self.system.start("clock")
+        self.hire(workers)
+
+    def hire(self, count: int) -> None:
+        """Start workers."""
+        self.workers += [self.system.start("worker") for _ in range(count)]
+
+    def kill_workers(self) -> None:
+        """Let all workers die at once."""
+        for worker in self.workers:
+            worker.kill()
+        self.workers = []
+
+    # --- customers and agents --------------------------------------------------------------------------------------
+
+    def customers(self, count: int, *, number: str = meta.NUMBER_ID, prefix: str = "44770090") -> dict[str, str]:
+        """Let so many people write; return their chats by the number they write from."""
+        people = [f"{prefix}{serial:04d}" for serial in range(count)]
+        now = int(time.time())
+        for person in people:
+            body = meta.envelope(meta.text("Hi!", sender=person, at=now), number_id=number)
+            url = f"{self.receiver}/api/whatsapp/webhooks/meta"
+            assert requests.post(url, data=body, headers=meta.headers(body), timeout=10).status_code == 200
+        until(lambda: len(self._chats(people)) == count, seconds=60, what="the chats")
+        return self._chats(people)
+
+    def _chats(self, people: Sequence[str]) -> dict[str, str]:
+        rows = self.system.store.chats.find({"phoneNumber": {"$in": [f"+{person}" for person in people]}})
+        return {row["phoneNumber"].lstrip("+"): row["id"] for row in rows}
+
+    def post(self, path: str, body: dict[str, Any], **headers: str) -> requests.Response:
+        """Ask the API to do something."""
+        told = {"Authorization": f"Bearer {self._token}", **headers}
+        return self._session.post(f"{self._api}/api/whatsapp/{path}", json=body, headers=told, timeout=30)
+
+    def write(self, chat_id: str, text: str = "On my way!") -> str:
+        """Write to a customer; return our id of the message."""
+        answer = self.post(f"chats/{chat_id}/messages", {"type": "text", "text": text})
+        assert answer.status_code in {200, 201, 202}, answer.text
+        return str(answer.json()["id"])
+
+    def write_all(self, chats: Sequence[str], each: int) -> dict[str, list[str]]:
+        """Write so many messages to each chat, chats side by side, the messages of each in order."""
+
+        def write_to(chat_id: str) -> list[str]:
+            return [self.write(chat_id, f"message {serial}") for serial in range(each)]
+
+        with ThreadPoolExecutor(8) as pool:
+            return dict(zip(chats, pool.map(write_to, chats), strict=True))
+
+    def retry(self, message_id: str) -> int:
+        """Ask for another attempt; return the HTTP status."""
+        return self.post(f"messages/{message_id}/retry", {}).status_code
+
+    # --- looking ---------------------------------------------------------------------------------------------------
+
+    def row(self, message_id: str) -> dict[str, Any]:
+        """A message as stored."""
+        found = self.system.store.messages.find_one({"id": message_id})
+        assert found is not None
+        return dict(found)
+
+    def state(self, message_id: str) -> str:
+        """Where a message stands."""
+        return str(self.row(message_id)["status"])
+
+    def wait_for(self, message_id: str, *states: str, seconds: float = 30) -> None:
+        """Wait until a message stands at one of these."""
+        until(lambda: self.state(message_id) in states, seconds=seconds, what=f"{' or '.join(states)}")
+
+    def count(self, *states: str, account: WhatsAppConfig | None = None) -> int:
+        """How many of the business's messages stand at these."""
+        wanted: dict[str, Any] = {"direction": "outbound", "status": {"$in": list(states)}}
+        if account is not None:
+            wanted["configId"] = account.id
+        return self.system.store.messages.count_documents(wanted)
+
+
+@contextmanager
+def office(directory: Path, **settings: str) -> Iterator[tuple[Office, Number]]:
+    """Run a system whose Meta account sends to an accountant; API, clock and workers are not started yet."""
+    with running(directory, **{**SETTINGS, **settings}) as system:
+        receiver = system.start_receiver()
+        with _accountant(receiver, meta.NUMBER_ID, "15550192744") as accountant:
+            system.extra["META_API_URL"] = accountant.url
+            yield Office(system, receiver), Number(meta.NUMBER_ID, accountant, system.services.account)
+
+
+@contextmanager
+def another_number(office_: Office, number_id: str, shown: str) -> Iterator[Number]:
+    """Give the business another number, at an accountant of its own."""
+    provider = registry.by_slug("meta")
+    assert provider is not None
+    with _accountant(office_.receiver, number_id, shown) as accountant:
+        values = {
+            "phoneNumberId": number_id,
+            "businessAccountId": meta.BUSINESS_ID,
+            "webhookSecret": meta.SECRET,
+            "webhookVerifyToken": meta.VERIFY_TOKEN,
+            "accessToken": ACCESS_TOKEN,
+            "apiBaseUrl": accountant.url,
+        }
+        yield Number(number_id, accountant, office_.system.services.connecting.add(provider, values))
+
+
+def _accountant(receiver: str, number_id: str, shown: str) -> Any:
+    return keeping_books(
+        "meta",
+        webhook=f"{receiver}/api/whatsapp/webhooks/meta",
+        arguments={
+            "--phone-number-id": number_id,
+            "--business-account-id": meta.BUSINESS_ID,
+            "--display-phone-number": f"+{shown}",
+        },
+        environment={
+            "META_APP_SECRET": meta.SECRET,
+            "META_VERIFY_TOKEN": meta.VERIFY_TOKEN,
+            "META_ACCESS_TOKEN": ACCESS_TOKEN,
+        },
+    )
