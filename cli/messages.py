@@ -17,9 +17,8 @@ from services.wiring import Services
 
 #: What of a message a list shows; never what it says.
 SHOWN: Final = ("id", "chatId", "configId", "type", "status", "queuedAt", "tries", "error")
-STATES: Final = tuple(
-    status.value for status in (MessageStatus.FAILED, MessageStatus.UNKNOWN, MessageStatus.QUEUED, MessageStatus.SENDING)
-)
+_OPEN: Final = (MessageStatus.FAILED, MessageStatus.UNKNOWN, MessageStatus.QUEUED, MessageStatus.SENDING)
+STATES: Final = tuple(status.value for status in _OPEN)
 
 
 @click.group()

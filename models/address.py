@@ -2,22 +2,32 @@
 
 Phone numbers are not enough: users may hide theirs, and a Brazilian, Mexican or Argentine number has two
 spellings. Look-ups therefore go by `canonical`, which both spellings share; sends go to `value`, the spelling
-the vendor used last. Deliberately no rewriting of numbers here: `services` knows the countries' rules.
+the vendor used last. A number also passes from person to person; its earlier holders are kept, because messages
+come late. Deliberately no rewriting of numbers here: `services` knows the countries' rules.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from models.values import AddressKind
+
+#: The vendor's word that a number was given up or an id exchanged counts from just after the moment it names.
+AFTER: Final = timedelta(milliseconds=1)
 
 
 @dataclass(slots=True, kw_only=True)
 class Tenure:
-    """Whose a number was before it passed to somebody else: vendors give numbers to new people."""
+    """One person's time with a number; it ends where the next one's begins."""
 
+    #: When it began by the vendor's first word of it; None where there was none.
+    since: datetime | None = None
+    #: Which word that was: of two at the same moment the greater counts as the later.
+    since_key: str | None = None
+    #: The BSUID that belongs to the number in this time; None where the vendor has not told.
+    user_id: str | None = None
     customer_id: str | None = None
     chat_id: str | None = None
-    until: datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,8 +47,10 @@ class Address:
     #: The live chat of this address.
     chat_id: str | None = None
     last_used_at: datetime | None = None
-    #: Since when its present holder is known to have it; and who had it before, the earliest first.
+    #: What a tenure says, of the present holder; and who had it before, the earliest first. Numbers only.
     since: datetime | None = None
+    since_key: str | None = None
+    user_id: str | None = None
     former: list[Tenure] = field(default_factory=list)
     created_at: datetime | None = None
     updated_at: datetime | None = None

@@ -27,6 +27,8 @@ class Customer:
     phone_number: str | None = None
     user_id: str | None = None
     username: str | None = None
+    #: The vendor's time at which each of these was told, by our field name: older news does not replace newer.
+    seen_at: dict[str, datetime] | None = None
 
     name: str | None = None
     email: str | None = None

@@ -29,6 +29,7 @@ PREFIXES: Final = {
     "api_token": "tok",
     "audit_entry": "aud",
     "pending_update": "pnd",
+    "message_move": "mov",
     "outbox": "out",
     "send_pause": "pau",
     "idempotency_key": "idem",

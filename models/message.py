@@ -281,7 +281,8 @@ class Message(Content):
     id: str
     chat_id: str
     config_id: str
-    customer_id: str | None = None
+    #: As whom the vendor knows the customer; absent where it told nothing but a number.
+    user_id: str | None = None
     direction: Direction
     from_: str | None = None
     to: str | None = None

@@ -58,8 +58,8 @@ if wait <= patience then
 end
 return {math.ceil(wait), last}
 """
-#: KEYS: the bucket. ARGV: asked length (ms, 0 for none), first, longest, remembered (ms). While a hold lasts another one
-#: only counts if it is longer: many that were on their way meet the same wall.
+#: KEYS: the bucket. ARGV: asked length (ms, 0 for none), first, longest, remembered (ms). While a hold lasts another
+#: one only counts if it is longer: many that were on their way meet the same wall.
 _HOLD: Final = """
 local key, left = KEYS[1] .. ':hold', redis.call('PTTL', KEYS[1] .. ':hold')
 local asked, first, longest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -114,7 +114,7 @@ class Limiter:
     def take(self, buckets: Sequence[Bucket], *, patience: timedelta) -> Wait:
         """Take a token of each bucket, or of none; say how long to wait.
 
-        Not longer than `patience`: the tokens are taken, and the caller may act after the wait. Longer: nothing was taken.
+        Not longer than `patience`: the tokens are taken, the caller may act after the wait. Longer: nothing was taken.
         """
         if not buckets:
             return Wait(timedelta(0))

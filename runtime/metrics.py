@@ -82,7 +82,7 @@ MEDIA_BYTES = Counter("hookline_media_bytes", "Bytes of customers' files that we
 MEDIA_SECONDS = Histogram(
     "hookline_media_seconds", "Time from the arrival of a message to its files being here.", buckets=_SLOW
 )
-LENDINGS = Counter("hookline_media_lent", "Files handed to vendors, by how.", ("provider", "how"))
+LENDINGS = Counter("hookline_media_lent", "Files handed to vendors, by how that went.", ("provider", "outcome"))
 
 #: Series computed from MongoDB at scrape time by `models.store.depth`: name, help, labels.
 EVENTS_WAITING: Final = ("hookline_events_waiting", "Stored webhooks not yet at an end.", ("state",))

@@ -31,8 +31,9 @@ IDLE_S: Final = 20.0
 POOL_SIZE: Final = 32
 POOLS: Final = 64
 
-# It quotes addresses, and with them the tokens in their queries.
-logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
+# They quote addresses, and with them the tokens in their queries, even in warnings; a level would be others' to set.
+for _told in ("connection", "connectionpool", "poolmanager", "response", "util.retry"):
+    logging.getLogger(f"urllib3.{_told}").disabled = True
 
 _UNREACHABLE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
 

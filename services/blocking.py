@@ -13,6 +13,7 @@ from models.audit_entry import AuditEntry
 from models.blocked_number import BlockedNumber, PushState, VendorBlock
 from models.caller import Caller
 from models.ids import new_id
+from models.spelling import canonical
 from models.store.audit import Session
 from models.store.blocks import Blocks, Place
 from models.values import AddressKind
@@ -24,7 +25,6 @@ from runtime.errors import Invalid
 from runtime.logs import logger
 from runtime.metrics import VENDOR_BLOCKS
 from services.auditing import Auditing
-from services.conversing.parties import canonical
 
 #: What blocks are called in the audit trail.
 ENTITY: Final = "blockedNumber"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from models.pending_update import PendingUpdate
 from models.store.batch import Batch
 from models.store.conversations import LANES, Conversations
+from models.store.moves import Moves
 from models.store.webhook_events import Closing, WebhookEvents
 from models.values import EventStatus, Outcome
 from models.webhook_event import WebhookEvent
@@ -25,6 +25,7 @@ from runtime.metrics import APPLY_BATCH, BLOCKED_MESSAGES, EVENT_SECONDS, EVENTS
 from services.conversing.applying import apply, arrived, lane_of, wanted
 from services.conversing.facts import Fact, Verdict
 from services.conversing.messages import BLOCKED
+from services.conversing.moving import Moving
 from services.conversing.reconciling import Reconciling
 from services.reading import Part, Reader, Row, closing, set_aside
 
@@ -62,6 +63,7 @@ class Receiving:
         *,
         events: WebhookEvents,
         conversations: Conversations,
+        moves: Moves,
         reader: Reader,
         clock: Clock,
         lease: timedelta,
@@ -71,6 +73,7 @@ class Receiving:
         self._events = events
         self._conversations = conversations
         self._reconciling = Reconciling(conversations, reader.account, clock)
+        self._moving = Moving(conversations, moves, reader.account, clock)
         self._reader = reader
         self._clock = clock
         self._lease = lease
@@ -232,17 +235,15 @@ class Receiving:
     def _apply_facts(self, facts: Sequence[Fact]) -> list[Verdict]:
         """Apply facts without closing the row they are of, then settle what waited for them."""
         verdicts: list[Verdict] = []
-        parked: list[PendingUpdate] = []
-        to_fetch: list[str] = []
+        written: list[Batch] = []
 
         def fold(documents: Batch) -> list[Closing]:
+            written[:] = [documents]
             verdicts[:] = apply(documents, facts)
-            parked[:], to_fetch[:] = documents.parked, documents.to_fetch
             return []
 
         self._conversations.transact(wanted(facts), fold, now=self._clock.now())
-        self._settle(facts, parked)
-        self._ring_for_media(to_fetch)
+        self._settle(facts, written[0])
         return verdicts
 
     def _apply(self, batch: Sequence[Row]) -> None:
@@ -254,26 +255,26 @@ class Receiving:
         facts = [fact for row in batch for fact in row.facts]
         now = self._clock.now()
         closings: list[Closing] = []
-        parked: list[PendingUpdate] = []
-        to_fetch: list[str] = []
+        written: list[Batch] = []
 
         def fold(documents: Batch) -> list[Closing]:
+            written[:] = [documents]
             ended = iter(apply(documents, facts))
-            parked[:], to_fetch[:] = documents.parked, documents.to_fetch
             closings[:] = [closing(row, ended, now=now, retention=self._retention.until) for row in batch]
             return closings
 
         self._conversations.transact(wanted(facts), fold, now=now, lane=lane_of(facts, LANES))
         _count(batch, closings, self._clock.now())
-        self._settle(facts, parked)
-        self._ring_for_media(to_fetch)
+        self._settle(facts, written[0])
 
-    def _settle(self, facts: Sequence[Fact], parked: Sequence[PendingUpdate]) -> None:
-        """Bring parked updates and messages together; what fails here is committed already and left to the sweep."""
+    def _settle(self, facts: Sequence[Fact], written: Batch) -> None:
+        """Do what follows from a commit; what fails here is committed already and left to the sweep."""
         try:
-            self._reconciling.after(arrived(facts), parked)
+            self._moving.carry_out(written.moves)
+            self._reconciling.after(arrived(facts), written.parked)
         except Exception as error:  # noqa: BLE001  nothing may be applied a second time because of what comes after
             _log.warning("settling_left_to_sweep", error=type(error).__name__, exc_info=True)
+        self._ring_for_media(written.to_fetch)
 
     def _ring_for_media(self, message_ids: Sequence[str]) -> None:
         """Have files fetched, after the commit; a ring that fails is the sweep's to make good."""

@@ -16,6 +16,7 @@ from models.store.configs import Configs
 from models.store.conversations import Conversations
 from models.store.follow_ups import FollowUps
 from models.store.media_files import MediaFiles
+from models.store.moves import Moves
 from models.store.outboxes import Outboxes
 from models.store.pauses import Pauses
 from models.store.read_marks import ReadMarks
@@ -30,14 +31,15 @@ from providers.directory import AccountDirectory
 from runtime.broker import ring, ringing_broker, waiting
 from runtime.clock import Clock, SharedClock
 from runtime.connections import connect_mongo, connect_redis_briefly, mongo_time
-from runtime.jobs import DELIVER, FETCH, RECEIPTS, RECEIVE, TYPING, Job
 from runtime.fetching import Fetching
+from runtime.jobs import DELIVER, FETCH, RECEIPTS, RECEIVE, TYPING, Job
 from runtime.limiter import Limiter
 from runtime.outgoing import Outgoing
 from runtime.settings import Settings
 from services.auditing import Auditing
 from services.blocking import Blocking
 from services.connecting import Connecting
+from services.conversing.moving import Moving
 from services.conversing.reconciling import Reconciling
 from services.curating.keeping import Keeping
 from services.curating.syncing import Connected, Syncing
@@ -60,6 +62,7 @@ from services.replaying import Replaying
 from services.sending.calling import Calling
 from services.sending.delivering import Delivering
 from services.sending.gate import Gate
+from services.sending.learning import Learning
 from services.sending.pacing import Pacing
 from services.sending.pausing import Pausing
 from services.sending.queueing import Queueing
@@ -131,12 +134,23 @@ class Services:
         return Receiving(
             events=self.events,
             conversations=self.conversations,
+            moves=self.moves,
             reader=self.reader,
             clock=self.clock,
             lease=self.settings.lease,
             retention=Retention(ended=self.settings.retention, failed=self.settings.retention_failed),
             on_media=self.media_fetching.announce,
         )
+
+    @cached_property
+    def moves(self) -> Moves:
+        """Messages that are to follow into another chat."""
+        return Moves(self.store)
+
+    @cached_property
+    def moving(self) -> Moving:
+        """Letting messages follow where they belong."""
+        return Moving(self.conversations, self.moves, self.reader.account, self.clock)
 
     @cached_property
     def reconciling(self) -> Reconciling:
@@ -250,6 +264,7 @@ class Services:
                 public_url=self.settings.public_url,
             ),
             recording=Recording(self.sends, self.conversations, self.reconciling, self.clock),
+            learning=Learning(self.conversations, self.clock),
             pacing=Pacing(self.limiter),
             pausing=Pausing(Pauses(self.store), self.auditing, self.clock),
             clock=self.clock,

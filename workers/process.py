@@ -1,7 +1,8 @@
 """One worker process: Dramatiq's workers and the courier inside, a metrics port, and an orderly end on SIGTERM.
 
-What is slow has a worker with threads of its own, so that webhooks never wait for a vendor. Scale by starting more of them. Deliberately not Dramatiq's own command line: it forks, and takes all siblings down
-with one that dies (docs/decisions/0004).
+What is slow has a worker with threads of its own, so that webhooks never wait for a vendor. Scale by starting more of
+these processes. Deliberately not Dramatiq's own command line: it forks, and takes all siblings down with one that dies
+(docs/decisions/0004).
 """
 
 import os

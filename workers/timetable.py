@@ -24,6 +24,7 @@ TIMETABLE: Final = (
     Entry("stranded_events", 5, lambda services: services.sweeping.stranded()),
     Entry("stranded_outboxes", 5, lambda services: services.restoring.stranded()),
     Entry("parked_updates", 15, lambda services: services.reconciling.sweep()),
+    Entry("message_moves", 15, lambda services: services.moving.sweep()),
     Entry("due_follow_ups", 2, lambda services: services.firing.due()),
     Entry("reminder_messages", 2, lambda services: services.messaging.due()),
     Entry("overdue_follow_ups", 30, lambda services: services.firing.overdue()),

@@ -66,7 +66,7 @@ def send_message(order: Order, chat_id: str) -> dict[str, Any]:
 
     With the header `Idempotency-Key` a repetition of the same request within a day gives the same message; another
     request under that key is 409 `idempotency_conflict`. Outside the service window only a template may be sent: 409
-    `window_closed`, with the usable ones in `details.templates`. Of a text that is split, the first message is answered.
+    `window_closed`, with the usable ones in `details.templates`. Of a text that is split the first message is answered.
     """
     desk().chats.check(chat_id, scope=chats_seen_by(caller()))
     message = desk().services.queueing.queue(chat_id, order, by=caller(), idempotency_key=_idempotency_key())
@@ -92,9 +92,7 @@ def retry_message(order: dict[str, Any], message_id: str) -> dict[str, Any]:
     return desk().messages.one(message_id)
 
 
-@section.endpoint(
-    "POST", "/messages/<message_id>/cancel", needs=ANY_TOKEN, answers=MessageSchema, problems=(409,)
-)
+@section.endpoint("POST", "/messages/<message_id>/cancel", needs=ANY_TOKEN, answers=MessageSchema, problems=(409,))
 def cancel_message(message_id: str) -> dict[str, Any]:
     """Call off a message that is still `queued`; audited."""
     _check_seen(message_id)
@@ -110,5 +108,6 @@ def _check_seen(message_id: str) -> None:
 def _idempotency_key() -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not 0 < len(key) <= MAX_KEY:
-        raise Invalid("The Idempotency-Key is no such key.", fields={"Idempotency-Key": [f"1 to {MAX_KEY} characters."]})
+        problem = f"1 to {MAX_KEY} characters."
+        raise Invalid("The Idempotency-Key is no such key.", fields={"Idempotency-Key": [problem]})
     return key

@@ -13,6 +13,7 @@ from models.audit_entry import AuditEntry
 from models.chat import Chat
 from models.customer import Customer
 from models.message import Message
+from models.message_move import MessageMove
 from models.pending_update import PendingUpdate
 from models.template import Template
 from models.whatsapp_config import WhatsAppConfig
@@ -43,9 +44,7 @@ class Wanted:
     configs: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(
-            self.addresses or self.messages or self.refs or self.chats or self.templates or self.configs
-        )
+        return bool(self.addresses or self.messages or self.refs or self.chats or self.templates or self.configs)
 
 
 @dataclass(slots=True)
@@ -71,6 +70,10 @@ class Tracked(Generic[T]):
         for name, amount in amounts.items():
             setattr(self.entity, name, (getattr(self.entity, name) or 0) + amount)
             self.additions[name] = self.additions.get(name, 0) + amount
+
+    def touch(self) -> None:
+        """Let whoever changes this document at the same time begin again."""
+        self.changes.setdefault("updated_at", None)
 
     @property
     def is_changed(self) -> bool:
@@ -99,6 +102,12 @@ class Batch:
     #: Chats and customers that turned out to be one: the id that ends -> the one that stays.
     merged_chats: dict[str, str] = field(default_factory=dict)
     merged_customers: dict[str, str] = field(default_factory=dict)
+    #: Chats and customers that have ended -> what stays of them; None where nothing does.
+    successors: dict[str, str | None] = field(default_factory=dict)
+    #: Messages that are to follow, once this is written.
+    moves: list[MessageMove] = field(default_factory=list)
+    #: Chats that are to be counted anew, and the times of the messages that were moved into them or away.
+    recounted: dict[str, set[datetime]] = field(default_factory=dict)
     #: Messages with files to be fetched, for a ring after the commit.
     to_fetch: list[str] = field(default_factory=list)
     #: What was done that people may want to look into.
@@ -106,10 +115,33 @@ class Batch:
     #: Updates whose message is not known yet.
     parked: list[PendingUpdate] = field(default_factory=list)
 
-    def add_address(self, address: Address) -> None:
+    def living(self, one: str | None) -> str | None:
+        """What stays of a chat or customer: itself, or what it was united with."""
+        while one is not None and one in self.successors:
+            one = self.successors[one]
+        return one
+
+    def chat(self, chat_id: str | None) -> Tracked[Chat] | None:
+        """Find a chat, or the one that it was united with."""
+        return self.chats.get(self.living(chat_id) or "")
+
+    def customer(self, customer_id: str | None) -> Tracked[Customer] | None:
+        """Find a customer, or the one who turned out to be the same."""
+        return self.customers.get(self.living(customer_id) or "")
+
+    def merge_chats(self, gone: str, kept: str) -> None:
+        """Let one chat stand for another from now on."""
+        self.merged_chats[gone] = self.successors[gone] = kept
+
+    def merge_customers(self, gone: str, kept: str) -> None:
+        """Let one customer stand for another from now on."""
+        self.merged_customers[gone] = self.successors[gone] = kept
+
+    def add_address(self, address: Address) -> Tracked[Address]:
         """Take up a new address."""
         key = (address.config_id, address.kind.value, address.canonical or address.value)
-        self.addresses[key] = Tracked(address, is_new=True)
+        tracked = self.addresses[key] = Tracked(address, is_new=True)
+        return tracked
 
     def add_customer(self, customer: Customer) -> Tracked[Customer]:
         """Take up a new customer."""

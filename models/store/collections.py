@@ -29,6 +29,7 @@ from models.idempotency_key import IdempotencyKey
 from models.label import Label
 from models.media_file import MediaFile
 from models.message import Message
+from models.message_move import MessageMove
 from models.outbox import Outbox
 from models.pending_update import PendingUpdate
 from models.send_pause import SendPause
@@ -67,6 +68,7 @@ COLLECTIONS: Final[Mapping[type, str]] = {
     ApiToken: "apitokens",
     AuditEntry: "auditentries",
     PendingUpdate: "pendingupdates",
+    MessageMove: "messagemoves",
     Outbox: "outboxes",
     SendPause: "sendpauses",
     IdempotencyKey: "idempotencykeys",
@@ -98,6 +100,7 @@ class Store:
         self.apitokens: Documents = self.database["apitokens"]
         self.auditentries: Documents = self.database["auditentries"]
         self.pendingupdates: Documents = self.database["pendingupdates"]
+        self.messagemoves: Documents = self.database["messagemoves"]
         self.outboxes: Documents = self.database["outboxes"]
         self.sendpauses: Documents = self.database["sendpauses"]
         self.idempotencykeys: Documents = self.database["idempotencykeys"]

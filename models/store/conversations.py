@@ -18,13 +18,16 @@ from pymongo.collection import Collection
 from models.address import Address, Tenure
 from models.chat import Chat
 from models.customer import Customer
+from models.ids import new_id
 from models.message import Message
+from models.message_move import MessageMove
 from models.pending_update import PendingUpdate
 from models.response_clock import Spoken, Turn, counted, turn_of
 from models.store.batch import Batch, MessageKey, T, Tracked, Wanted
 from models.store.blocks import blocked_among
 from models.store.codec import field_names, from_document, to_changes, to_document
 from models.store.collections import Store
+from models.store.moves import recount
 from models.store.outboxes import put_outbox
 from models.store.transactions import is_away, is_outage, transact
 from models.store.webhook_events import Closing, WebhookEvents
@@ -37,6 +40,8 @@ R = TypeVar("R")
 #: Parts that people are divided into, so that the worker reads for one while the database writes for another.
 LANES: Final = 2
 _Documents = Collection[dict[str, Any]]
+#: Messages of one chat that are moved to another in one transaction; more follow in pieces.
+MOVED_AT_ONCE: Final = 1_000
 #: Where a message can stand that has left, or may have, and of which the vendor's id is not known.
 _UNNAMED: Final = [
     status.value
@@ -172,18 +177,33 @@ class Conversations:
         for message in self._unnamed(wanted, chat_ids, session):
             batch.by_ref.setdefault(message.entity.id, message)
         chat_ids |= wanted.chats
-        batch.chats = _tracked(Chat, _live(self._store.chats, {"id": chat_ids}, session))
+        batch.chats = _tracked(Chat, self._living(batch, self._store.chats, {"id": chat_ids}, session))
         batch.blocked = self._blocked(batch, wanted, session)
         self._read_customers(batch, wanted, session)
         for template in self._templates(wanted, session):
             named = template.entity
             batch.templates[named.config_id or "", named.name, named.language or ""] = template
-        batch.configs = _tracked(WhatsAppConfig, _live(self._store.whatsappconfigs, {"id": wanted.configs}, session))
+        configs = self._living(batch, self._store.whatsappconfigs, {"id": wanted.configs}, session)
+        batch.configs = _tracked(WhatsAppConfig, configs)
         return batch
+
+    def _living(
+        self, batch: Batch, collection: _Documents, values: Mapping[str, Iterable[str | None]], session: ClientSession
+    ) -> list[dict[str, Any]]:
+        """Read documents, and instead of those that were united with others what stays of them."""
+        living: list[dict[str, Any]] = []
+        while values:
+            found = _with(collection, values, session)
+            living += (row for row in found if not row["isDeleted"])
+            ended = {row["id"]: row.get("mergedInto") for row in found if row["isDeleted"]}
+            batch.successors |= ended
+            known = {row["id"] for row in living}
+            values = {"id": {one for one in ended.values() if one and one not in known}} if any(ended.values()) else {}
+        return list({row["id"]: row for row in living}.values())
 
     def _blocked(self, batch: Batch, wanted: Wanted, session: ClientSession) -> set[tuple[str, str]]:
         """Find the blocked among those who may be about to get a chat; a chat that is there has its own flag."""
-        known = {key for key, found in batch.addresses.items() if found.entity.chat_id in batch.chats}
+        known = {key for key, found in batch.addresses.items() if batch.chat(found.entity.chat_id)}
         new = {(kind, value) for config_id, kind, value in wanted.addresses if (config_id, kind, value) not in known}
         return blocked_among(self._store.blockednumbers, new, session) if new else set()
 
@@ -198,7 +218,7 @@ class Conversations:
         ids = {holder.customer_id for holder in _holders(batch)}
         ids |= {chat.entity.customer_id for chat in batch.chats.values()} if ids or wanted.chats else set()
         phones = {value for config_id, kind, value in wanted.addresses if kind == AddressKind.PHONE}
-        rows = _live(self._store.customers, {"id": ids, "phoneNumber": phones}, session)
+        rows = self._living(batch, self._store.customers, {"id": ids, "phoneNumber": phones}, session)
         batch.customers = _tracked(Customer, rows)
         batch.by_phone = {c.entity.phone_number: c for c in batch.customers.values() if c.entity.phone_number}
 
@@ -240,7 +260,9 @@ class Conversations:
         if not batch.late_turns:
             return
         turns: dict[str, list[Turn]] = {chat_id: [] for chat_id in batch.late_turns}
-        query = {"chatId": {"$in": list(batch.late_turns)}, "isDeleted": False}
+        # Also what was in a chat that was united with one of these, and has not followed yet.
+        ended = [gone for gone in batch.merged_chats if batch.living(gone) in turns]
+        query = {"chatId": {"$in": [*turns, *ended]}, "isDeleted": False}
         rows = self._store.messages.find(query, _SPOKEN, session=session)
         stored = (from_document(Spoken, row) for row in rows)
         # Of those the batch holds, as it leaves them: its own changes are not written yet.
@@ -248,35 +270,40 @@ class Conversations:
         others = (message for message in stored if message.id not in ours)
         spoken: Iterable[Message | Spoken] = itertools.chain(others, ours.values())
         for message in spoken:
-            if message.chat_id in turns and (turn := turn_of(message)):
-                turns[message.chat_id].append(turn)
+            chat_id = batch.living(message.chat_id)
+            if chat_id in turns and (turn := turn_of(message)):
+                turns[chat_id].append(turn)
         for chat_id, found in turns.items():
             batch.chats[chat_id].set(**counted(found))
 
-    def _move_chat(self, gone: str, kept: str, session: ClientSession) -> None:
-        """Move what hangs on a chat that was united with another."""
-        self._store.messages.update_many(
-            {"chatId": gone}, {"$set": {"chatId": kept, "mergedFrom": gone}}, session=session
-        )
+    def _move_chat(self, gone: str, kept: str, config_id: str, batch: Batch, session: ClientSession) -> None:
+        """Move what hangs on a chat that was united with another; of very many messages the oldest follow later."""
+        newest = self._store.messages.find({"chatId": gone}, {"id": 1}, session=session)
+        ids = [row["id"] for row in newest.sort("timestamp", -1).limit(MOVED_AT_ONCE + 1)]
+        moved = {"$set": {"chatId": kept, "mergedFrom": gone}}
+        self._store.messages.update_many({"id": {"$in": ids[:MOVED_AT_ONCE]}}, moved, session=session)
+        if len(ids) > MOVED_AT_ONCE:
+            batch.moves.append(MessageMove(id=new_id("mov"), config_id=config_id, chat_id=gone, to_chat_id=kept))
         for outbox in self._store.outboxes.find({"id": gone}, session=session):
             put_outbox(self._store, kept, outbox["configId"], at=outbox["nextAt"], session=session)
         for collection in (self._store.followups, self._store.teamnotes, self._store.chatassignments):
             collection.update_many({"chatId": gone}, {"$set": {"chatId": kept}}, session=session)
 
-    def _move_customer(self, gone: str, kept: str, united: Iterable[str], session: ClientSession) -> None:
+    def _move_customer(self, gone: str, kept: str, session: ClientSession) -> None:
         """Move what belongs to a customer who was united with another, at other accounts too."""
-        own = [row["id"] for row in self._store.chats.find({"customerId": gone}, {"id": 1}, session=session)]
-        moved = {"$set": {"customerId": kept}}
-        theirs = {"chatId": {"$in": [*own, *united]}, "customerId": gone}
-        self._store.messages.update_many(theirs, moved, session=session)
-        self._store.chats.update_many({"customerId": gone}, moved, session=session)
-        self._store.addresses.update_many({"customerId": gone}, moved, session=session)
+        for collection in (self._store.chats, self._store.addresses):
+            collection.update_many({"customerId": gone}, {"$set": {"customerId": kept}}, session=session)
 
     def _write(self, batch: Batch, session: ClientSession, now: datetime) -> None:
         for gone, kept in batch.merged_chats.items():
-            self._move_chat(gone, kept, session)
+            if gone in batch.chats and not batch.chats[gone].is_new:
+                self._move_chat(gone, kept, batch.chats[gone].entity.config_id, batch, session)
+            elif gone not in batch.chats:
+                # Nobody has written in it yet, but other addresses of the person may be waiting to lead to it.
+                theirs = {"chatId": gone, "customerId": {"$in": list(batch.customers)}}
+                self._store.addresses.update_many(theirs, {"$set": {"chatId": kept}}, session=session)
         for gone, kept in batch.merged_customers.items():
-            self._move_customer(gone, kept, batch.merged_chats.values(), session)
+            self._move_customer(gone, kept, session)
         if batch.audit:
             entries = [to_document(entry) | {"createdAt": now, "updatedAt": now} for entry in batch.audit]
             self._store.auditentries.insert_many(entries, session=session)
@@ -285,8 +312,12 @@ class Conversations:
         _save(self._store.addresses, batch.addresses.values(), session, now)
         _save(self._store.chats, batch.chats.values(), session, now)
         _save(self._store.messages, batch.by_ref.values(), session, now)
+        recount(self._store, batch, session, now)
         _save(self._store.templates, batch.templates.values(), session, now)
         _save(self._store.whatsappconfigs, batch.configs.values(), session, now)
+        if batch.moves:
+            orders = [to_document(move) | {"createdAt": now, "updatedAt": now} for move in batch.moves]
+            self._store.messagemoves.insert_many(orders, session=session)
         if batch.parked:
             parked = [_parking(update, now) for update in batch.parked]
             self._store.pendingupdates.bulk_write(parked, ordered=False, session=session)
@@ -319,12 +350,13 @@ def _by_account(field: str, keys: Iterable[MessageKey]) -> list[dict[str, Any]]:
     return [{"configId": config_id, field: {"$in": values}} for config_id, values in groups.items()]
 
 
-def _live(
+def _with(
     collection: _Documents, values: Mapping[str, Iterable[str | None]], session: ClientSession
 ) -> list[dict[str, Any]]:
-    """Read the live documents that have one of the values in one of the fields."""
+    """Read the documents that have one of the values in one of the fields; of the deleted only those of these ids."""
     present = {name: [one for one in found if one] for name, found in values.items()}
-    query = _either([{name: {"$in": found}, "isDeleted": False} for name, found in present.items() if found])
+    live = {name: {} if name == "id" else {"isDeleted": False} for name in present}
+    query = _either([{name: {"$in": found}, **live[name]} for name, found in present.items() if found])
     return list(collection.find(query, session=session)) if query else []
 
 
@@ -339,20 +371,30 @@ def _one(entity: type[T], row: dict[str, Any]) -> Tracked[T]:
 def _save(collection: _Documents, documents: Iterable[Tracked[T]], session: ClientSession, now: datetime) -> None:
     """Update the changed and insert the new documents of one collection, in one round trip each.
 
-    In this order, and those that end before all others: what one gives up, another may take in the same batch.
+    In this order, and what is given up before all else: another may take it in the same batch.
     """
     held = list(documents)
-    changed = sorted((tracked for tracked in held if tracked.is_changed), key=_gives_up_first)
+    changed = sorted((tracked for tracked in held if tracked.is_changed), key=_ends_first)
     new = [_new_document(tracked, now) for tracked in held if tracked.is_new]
     if changed:
-        collection.bulk_write([_update(tracked, now) for tracked in changed], session=session)
+        updates = [update for tracked in changed if (update := _giving_up(tracked.entity, tracked.changes))]
+        updates += (_update(tracked, now) for tracked in changed)
+        collection.bulk_write(updates, session=session)
     if new:
         collection.insert_many(new, ordered=False, session=session)
 
 
-def _gives_up_first(tracked: Tracked[T]) -> tuple[bool, bool]:
-    """Order what ends before what loses a field, and both before the others."""
-    return not tracked.changes.get("is_deleted"), None not in tracked.changes.values()
+def _ends_first(tracked: Tracked[T]) -> bool:
+    return not tracked.changes.get("is_deleted")
+
+
+def _giving_up(entity: object, changes: Mapping[str, Any]) -> UpdateOne | None:
+    """Free what only one document may have, where this one is about to have another."""
+    if isinstance(entity, Chat) and "address_id" in changes:
+        return UpdateOne({"id": entity.id}, {"$set": {"addressId": entity.id}})
+    if isinstance(entity, Customer) and "phone_number" in changes:
+        return UpdateOne({"id": entity.id}, {"$unset": {"phoneNumber": ""}})
+    return None
 
 
 def _new_document(tracked: Tracked[T], now: datetime) -> dict[str, Any]:

@@ -196,6 +196,7 @@ INDEXES: Final[Mapping[str, tuple[Index, ...]]] = {
         Index("clientRef", where=_present("clientRef")),
         Index("expiresAt", expire_after=0),
     ),
+    "messagemoves": (_ID,),
     "outboxes": (_ID, Index("nextAt configId")),
     "sendpauses": (_ID,),
     "mediafiles": (_ID, Index("createdAt", where={"state": FileState.STORING.value})),

@@ -45,15 +45,19 @@ class ReadMarks:
     ) -> int:
         """Mark a chat's messages, or one of them, as read; return how many had not been.
 
-        With `receipt`, the vendor is to be told of the newest of them.
+        With `receipt`, the vendor is to be told of the newest of them. What arrives meanwhile stays unread,
+        however often it has to begin again.
         """
+        began_with: list[str] | None = None if message_id is None else [message_id]
 
         def work(session: Session) -> int:
+            nonlocal began_with
             row = self._chats.find_one({"id": chat_id, "isDeleted": False}, session=session)
             if row is None:
                 return 0
             chat = from_document(Chat, row)
-            unread = self._unread(chat, message_id, session)
+            unread = self._unread(chat, began_with, session)
+            began_with = [one["id"] for one in unread]
             self._mark_messages(unread, now, session)
             self._tell_chat(chat, unread, agent_id=agent_id, receipt=receipt, now=now, session=session)
             return len(unread)
@@ -99,13 +103,13 @@ class ReadMarks:
         row = self._messages.find_one(query, sort=_NEWEST) if chat else None
         return (from_document(Chat, chat), from_document(Message, row)) if chat and row else None
 
-    def _unread(self, chat: Chat, message_id: str | None, session: Session) -> list[Document]:
+    def _unread(self, chat: Chat, among: Sequence[str] | None, session: Session) -> list[Document]:
         """Find what is unread: as many as the count says, which keeps the search to the chat's newest end."""
         if chat.unread_count <= 0:
             return []
-        one = {} if message_id is None else {"id": message_id}
+        these = {} if among is None else {"id": {"$in": list(among)}}
         fields = {"_id": 0, "id": 1}
-        rows = self._messages.find({"chatId": chat.id, **UNREAD, **one}, fields, session=session)
+        rows = self._messages.find({"chatId": chat.id, **UNREAD, **these}, fields, session=session)
         return list(rows.sort(_NEWEST).limit(chat.unread_count))
 
     def _mark_messages(self, unread: Sequence[Document], now: datetime, session: Session) -> None:

@@ -150,9 +150,7 @@ class Sends:
         query = {"$or": [{**one, "isActive": True, "isDeleted": False} for one in either]}
         return bool(either) and self._store.blockednumbers.find_one(query, {"_id": 1}, session=session) is not None
 
-    def known_key(
-        self, key: str, *, now: datetime, session: ClientSession | None = None
-    ) -> IdempotencyKey | None:
+    def known_key(self, key: str, *, now: datetime, session: ClientSession | None = None) -> IdempotencyKey | None:
         """Find what was asked under a key before; what has expired is removed at once."""
         row = self._store.idempotencykeys.find_one({"key": key}, session=session)
         if row is not None and row["expiresAt"] <= now:

@@ -5,35 +5,46 @@ the vendor may hand it to somebody else. Deliberately the same whether the word 
 new identity.
 """
 
-from models.customer import Customer
+from models.address import AFTER
+from models.chat import Chat
+from models.ids import new_id
+from models.spelling import canonical
 from models.store.batch import Batch, Tracked
 from models.values import AddressKind, Outcome
 from providers.events import IdentityLinked, Party
 from services.conversing.facts import Fact, Verdict, ignored
-from services.conversing.holding import AFTER, Seat, leave
-from services.conversing.parties import acquaint, canonical, keep_current, lead_to
-from services.conversing.uniting import unite
+from services.conversing.holding import Seat, Word, tenures_of
+from services.conversing.naming import answer_at, keep_current, settle_at
+from services.conversing.parties import acquaint, address_of, tell
+from services.conversing.uniting import one_of, unite_chats
 
 
 def link(batch: Batch, fact: Fact, event: IdentityLinked) -> Verdict:
     """Let a person's new identities lead to where the old ones led."""
     if not (event.old.known and event.new.known):
         return ignored("no_party")
-    at = fact.at
     before = _links(batch)
-    old, old_seats = acquaint(batch, fact, event.old, at=at)
-    new, new_seats = acquaint(batch, fact, event.new, at=at + AFTER, known_as=old)
-    customer = unite(batch, old, new, fact)
-    chat_id = next((seat.chat_id for seat in [*old_seats, *new_seats] if seat.chat_id in batch.chats), None)
-    if chat_id is not None:
-        lead_to(batch, new_seats, batch.chats[chat_id])
-        keep_current(batch.chats[chat_id], fact, event.new)
-    if _is_another(event.old, event.new):
-        _give_up(old_seats, fact)
-        _move_out(batch, old_seats, new_seats)
-    _rename(batch, customer, event.new)
+    chat_id = _link(batch, fact, event)
     outcome = Outcome.DUPLICATE if _links(batch) == before else Outcome.APPLIED
-    return Verdict(outcome=outcome, chat_id=chat_id)
+    return Verdict(outcome=outcome, chat_id=chat_id if chat_id in batch.chats else None)
+
+
+def _link(batch: Batch, fact: Fact, event: IdentityLinked) -> str:
+    passed_on = _is_another(event.old, event.new)
+    if passed_on:
+        _pass_on(batch, fact, event)
+    old, old_seats = acquaint(batch, fact, event.old, at=fact.at)
+    new, new_seats = acquaint(batch, fact, event.new, at=fact.at + AFTER, known_as=old)
+    customer, seats = one_of(batch, [old, new], fact), [*old_seats, *new_seats]
+    # Where there is none yet, the chat that whichever of them writes first will open.
+    chat_id = unite_chats(batch, [seat.chat_id for seat in seats], fact) or new_id("chat")
+    for seat in seats:
+        seat.set(customer_id=customer.entity.id, chat_id=chat_id)
+    if chat_id in batch.chats:
+        given_up = {seat.address.entity.id for seat in old_seats if passed_on and _is_number(seat)}
+        _move_in(batch, batch.chats[chat_id], new_seats[0], given_up, fact)
+        keep_current(batch.chats[chat_id], event.new, fact.at + AFTER)
+    return chat_id
 
 
 def _is_another(old: Party, new: Party) -> bool:
@@ -43,35 +54,29 @@ def _is_another(old: Party, new: Party) -> bool:
     return canonical(AddressKind.PHONE, old.phone) != canonical(AddressKind.PHONE, new.phone)
 
 
-def _rename(batch: Batch, customer: Tracked[Customer], new: Party) -> None:
-    """Let the customer be known by what is new, unless a number is somebody else's by now."""
-    phone = canonical(AddressKind.PHONE, new.phone) if new.phone else None
-    holder = batch.by_phone.get(phone or "")
-    if phone and phone != customer.entity.phone_number and (holder is None or holder.entity.is_deleted):
-        customer.set(phone_number=phone)
-        batch.by_phone[phone] = customer
-    if new.user_id and new.user_id != customer.entity.user_id:
-        customer.set(user_id=new.user_id)
+def _pass_on(batch: Batch, fact: Fact, event: IdentityLinked) -> None:
+    """From now on the old number is somebody else's; and so was the new one, until now."""
+    key, old, new = fact.event.key, event.old.phone or "", event.new.phone or ""
+    tell(batch, fact, address_of(batch, fact, AddressKind.PHONE, old), Word(fact.at + AFTER, key))
+    if not event.new.user_id:
+        tell(batch, fact, address_of(batch, fact, AddressKind.PHONE, new), Word(fact.at, key))
 
 
-def _give_up(seats: list[Seat], fact: Fact) -> None:
-    for seat in seats:
-        if seat.address.entity.kind is AddressKind.PHONE:
-            leave(seat, fact.at + AFTER)
+def _move_in(batch: Batch, chat: Tracked[Chat], seat: Seat, given_up: set[str], fact: Fact) -> None:
+    """Let answers go to the new identity, above all where they went to a number that was given up."""
+    if chat.entity.address_id in given_up:
+        settle_at(batch, chat, seat.address.entity, fact.at + AFTER)
+    else:
+        answer_at(batch, chat, seat, fact.at + AFTER)
 
 
-def _move_out(batch: Batch, old_seats: list[Seat], new_seats: list[Seat]) -> None:
-    """Bring a chat under the new identity: there its answers go, and the number's next holder has one of his own."""
-    given_up = {seat.address.entity.id for seat in old_seats if seat.address.entity.kind is AddressKind.PHONE}
-    led_to = {seat.chat_id for seat in new_seats}
-    for chat in batch.chats.values():
-        if chat.entity.id in led_to and chat.entity.address_id in given_up:
-            chat.set(address_id=new_seats[0].address.entity.id)
+def _is_number(seat: Seat) -> bool:
+    return seat.address.entity.kind is AddressKind.PHONE
 
 
 def _links(batch: Batch) -> dict[str, object]:
     """What leads where, to see whether anything was new."""
     return {
-        key[2]: (tracked.entity.customer_id, tracked.entity.chat_id, tuple(map(str, tracked.entity.former)))
-        for key, tracked in batch.addresses.items()
+        tracked.entity.id: [(one.customer_id, one.chat_id, one.since) for one in tenures_of(tracked.entity)]
+        for tracked in batch.addresses.values()
     }

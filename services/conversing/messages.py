@@ -8,7 +8,8 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
-from models.chat import REOPENED_BY_CUSTOMER, Chat, LastMessage
+from models.chat import REOPENED_BY_CUSTOMER, Chat
+from models.chat_tally import preview
 from models.customer import Customer
 from models.ids import new_id
 from models.media_file import awaits_fetch
@@ -46,24 +47,9 @@ def arrive(batch: Batch, fact: Fact, event: MessageArrived) -> Verdict:
         batch.to_fetch.append(message.id)
     tell_chat(batch, chat, message, fact)
     profile = event.party.name if event.direction is Direction.INBOUND else None
-    tell_customer(batch.customers.get(chat.entity.customer_id or ""), message, profile)
+    tell_customer(batch.customer(chat.entity.customer_id), message, profile)
     reason = BLOCKED if message.blocked and message.direction is Direction.INBOUND else None
     return Verdict(outcome=Outcome.APPLIED, reason=reason, message_id=message.id, chat_id=message.chat_id)
-
-
-def preview(message: Message) -> LastMessage:
-    """What the list of chats shows of a message."""
-    text = message.text or (message.media.caption if message.media else None)
-    return LastMessage(
-        id=message.id,
-        text=text,
-        type=message.type,
-        direction=message.direction,
-        timestamp=message.timestamp,
-        received_at=message.received_at,
-        status=message.status,
-        sender_type=message.sender_type,
-    )
 
 
 def restate(batch: Batch, message: Tracked[Message], **values: Any) -> None:
@@ -104,9 +90,7 @@ def _came_back(batch: Batch, mine: Tracked[Message], fact: Fact, event: MessageA
     """A message of ours came back before we knew the vendor's id of it: now we do."""
     restate(batch, mine, **learned(mine.entity, event, fact.at))
     batch.messages[mine.entity.config_id, event.provider_message_id] = mine
-    return Verdict(
-        outcome=Outcome.APPLIED, reason=OWN_SEND, message_id=mine.entity.id, chat_id=mine.entity.chat_id
-    )
+    return Verdict(outcome=Outcome.APPLIED, reason=OWN_SEND, message_id=mine.entity.id, chat_id=mine.entity.chat_id)
 
 
 def _again(batch: Batch, known: Tracked[Message], fact: Fact, event: MessageArrived) -> Verdict:
@@ -132,7 +116,7 @@ def _message(fact: Fact, event: MessageArrived, chat: Chat) -> Message:
         id=new_id("msg", fact.received_at),
         chat_id=chat.id,
         config_id=fact.account.id,
-        customer_id=chat.customer_id,
+        user_id=event.party.user_id,
         direction=event.direction,
         from_=_spelled(author) if inbound else business,
         to=business if inbound else _spelled(event.party),
@@ -201,7 +185,9 @@ def _customer_wrote(chat: Tracked[Chat], message: Message, fact: Fact) -> None:
         chat.set(last_inbound_at=message.timestamp)
         if fact.service_window is not None:
             expires, closed = message.timestamp + fact.service_window, entity.window_closed_at
-            chat.set(window_expires_at=expires if closed is None or message.timestamp > closed else min(expires, closed))
+            chat.set(
+                window_expires_at=expires if closed is None or message.timestamp > closed else min(expires, closed)
+            )
     if message.referral is not None and (entity.referral_at is None or message.timestamp < entity.referral_at):
         chat.set(referral=message.referral, referral_at=message.timestamp)
     if entity.blocked:

@@ -15,8 +15,8 @@ from models.store.codec import to_document
 from models.values import Direction, Outcome
 from providers import registry
 from providers.events import MessageEdited, MessageRevoked, ReactionChanged, StatusChanged
-from services.conversing.facts import Fact, Verdict, ignored
 from services.conversing.attempts import is_of_earlier_attempt, settled
+from services.conversing.facts import Fact, Verdict, ignored
 from services.conversing.messages import close_window, fetch_anew, restate
 
 Update = StatusChanged | ReactionChanged | MessageEdited | MessageRevoked

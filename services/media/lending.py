@@ -12,6 +12,7 @@ from typing import BinaryIO, Final, cast
 from models.media_file import MediaFile, VendorUpload
 from models.message import Media, Message, MessageError
 from models.store.media_files import MediaFiles
+from models.values import MediaState
 from providers.base import Account, Provider
 from providers.outbound import ErrorKind, MediaAccess, SendableMedia, SendError
 from runtime.calls import CallError, HttpAnswer, HttpRequest
@@ -55,13 +56,13 @@ class Lending:
         self._base_url = base_url
 
     def described(self, media: Media) -> Media:
-        """Complete what is said of a file that is ours: type, size, name, where it is seen. Others stay as they are.
+        """Complete what is said of a file that is ours: type, size, name, where it is seen. Nothing is to be fetched.
 
         Raises:
             Invalid: there is no such file.
         """
         if not is_ours(media):
-            return media
+            return replace(media, state=MediaState.READY)
         try:
             file = self._rows.get(media.media_id or "")
         except NotFound as error:

@@ -13,7 +13,7 @@ from models.message import Message, MessageError
 from models.store.sending import Sends
 from models.values import MessageType
 from providers.base import Account, Provider
-from providers.outbound import ErrorKind, Receipt, SendableMedia, Sender, SendError, Sending
+from providers.outbound import Destination, ErrorKind, Receipt, SendableMedia, Sender, SendError, Sending
 from runtime.calls import HttpAnswer, HttpRequest, NotSent, Unanswered
 from runtime.errors import Invalid
 from runtime.logs import logger
@@ -53,6 +53,7 @@ class Ready:
     """A message with everything that its sending needs."""
 
     message: Message
+    to: Destination
     account: Account
     provider: Provider
     sender: Sender
@@ -111,7 +112,7 @@ class Calling:
             )
         except Invalid as error:
             return _final("invalid", str(error), details=", ".join(sorted(error.fields)) or None)
-        return Ready(message=message, account=account, provider=provider, sender=sender, request=request)
+        return Ready(message=message, to=to, account=account, provider=provider, sender=sender, request=request)
 
     def call(self, ready: Ready) -> Receipt | SendError:
         """Make the call, once, and judge its answer. Total."""

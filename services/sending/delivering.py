@@ -28,6 +28,7 @@ from runtime.errors import Conflict
 from runtime.logs import logger
 from runtime.metrics import SENDS
 from services.sending.calling import Calling, Ready
+from services.sending.learning import Learning
 from services.sending.pacing import PATIENCE, Pacing
 from services.sending.pausing import Pausing
 from services.sending.recording import Recording
@@ -61,6 +62,7 @@ class Delivering:
         outboxes: Outboxes,
         calling: Calling,
         recording: Recording,
+        learning: Learning,
         pacing: Pacing,
         pausing: Pausing,
         clock: Clock,
@@ -71,6 +73,7 @@ class Delivering:
         self._outboxes = outboxes
         self._calling = calling
         self._recording = recording
+        self._learning = learning
         self._pacing = pacing
         self._pausing = pausing
         self._clock = clock
@@ -94,7 +97,8 @@ class Delivering:
         paused = {key: one for key, one in self._pausing.known().items() if one.paused_until is not None}
         resting = {account_id for account_id, until in list(self._resting.items()) if until > now}
         closed = {*without, *resting, *paused}
-        probes = [turn for pause in paused.values() if pause.id not in {*without, *resting} for turn in self._probe(pause)]
+        probed = (pause for pause in paused.values() if pause.id not in {*without, *resting})
+        probes = [turn for pause in probed for turn in self._probe(pause)]
         free = limit - len(probes)
         claimed = self._outboxes.claim(now=now, until=now + self._lease, limit=free, without=closed) if free > 0 else []
         return [*probes, *map(Turn, claimed)]
@@ -219,6 +223,8 @@ class Delivering:
     def _record(self, begun: Message, ready: Ready | None, answer: Receipt | SendError) -> str:
         if isinstance(answer, Receipt):
             self._calling.patiently(lambda: self._recording.accepted(begun, answer))
+            if ready is not None:
+                self._learning.learn(begun, answer, ready.account, ready.to)
             return "accepted"
         return _RECORDERS[answer.kind](self, begun, ready, answer)
 

@@ -1,4 +1,4 @@
-"""Whether a message may be sent to a chat now: the account, blocks, the address, the service window, the vendor's rules.
+"""Whether a message may be sent to a chat now: account, blocks, address, service window, the vendor's own rules.
 
 What the vendor would refuse is refused here, by field, before anything is stored. Deliberately no storing.
 """

@@ -61,13 +61,16 @@ class Filled(Protocol):
     """A template filled in: what is sent, what agents read, and a file of ours that its header shows."""
 
     @property
-    def use(self) -> TemplateUse: ...
+    def use(self) -> TemplateUse:
+        """What is sent."""
 
     @property
-    def text(self) -> str | None: ...
+    def text(self) -> str | None:
+        """What agents read."""
 
     @property
-    def header_file(self) -> Any: ...
+    def header_file(self) -> Any:
+        """The file of ours that the header shows: its id and name."""
 
 
 class FillTemplate(Protocol):

@@ -143,9 +143,7 @@ class Queueing:
         """What is to be said, filled in, described and cut as ordered."""
         if order.template is not None:
             chosen = order.template
-            filled = self._fill(
-                config_id=config_id, name=chosen.name, language=chosen.language, values=chosen.values
-            )
+            filled = self._fill(config_id=config_id, name=chosen.name, language=chosen.language, values=chosen.values)
             return [self._described(template_content(filled))]
         content = self._described(order.content)
         cut = pieces(content, limit=sender.text_limit) if order.split else [content]
@@ -156,9 +154,7 @@ class Queueing:
     def _described(self, content: Content) -> Content:
         return replace(content, media=self._describe(content.media)) if content.media else content
 
-    def _store(
-        self, batch: Batch, session: Session, taking: _Taking, way: _Way, contents: Sequence[Content]
-    ) -> Queued:
+    def _store(self, batch: Batch, session: Session, taking: _Taking, way: _Way, contents: Sequence[Content]) -> Queued:
         """Store the messages with all that follows from them; everything is judged in the transaction that stores."""
         key = taking.key
         if key is not None and (known := self._sends.known_key(key.key, now=taking.now, session=session)):
@@ -168,7 +164,8 @@ class Queueing:
             raise NotFound(f"There is no chat {taking.chat_id}.")
         to = self._judged(chat.entity, way, contents, session, taking.now)
         at = self._outboxes.put(chat.entity.id, chat.entity.config_id, at=taking.now, session=session)
-        messages = [self._message(batch, chat.entity, content, taking, to, at) for content in contents]
+        quoted = _quoted(batch, chat.entity, taking.order)
+        messages = [_message(chat.entity, content, taking, to=to, at=at, quoted=quoted) for content in contents]
         for message in messages:
             self._gate.check_message(message, to, way.sender)
             _add(batch, chat, message)
@@ -188,35 +185,6 @@ class Queueing:
         self._gate.check_window(chat, way.provider, [content.type for content in contents], now)
         return to
 
-    def _message(
-        self, batch: Batch, chat: Chat, content: Content, taking: _Taking, to: Destination, at: datetime
-    ) -> Message:
-        message_id = new_id("msg", at)
-        order = taking.order
-        quoted = _found(batch, chat, order.reply_to, "replyTo") or _found(batch, chat, order.target_id, "targetId")
-        return Message(
-            **{name: getattr(content, name) for name in _CONTENT},
-            id=message_id,
-            chat_id=chat.id,
-            config_id=chat.config_id,
-            customer_id=chat.customer_id,
-            direction=Direction.OUTBOUND,
-            to=spelled(to),
-            context=Context(message_id=quoted.provider_message_id) if quoted else None,
-            target_id=order.target_id,
-            emoji=order.emoji,
-            status=MessageStatus.QUEUED,
-            queued_at=at,
-            **_sender(taking.by),
-            provider=chat.provider,
-            client_ref=message_id,
-            generation=0,
-            tries=0,
-            idempotency_key=taking.key.key if taking.key else None,
-            timestamp=at,
-            received_at=at,
-        )
-
     def _repeated(self, asked: IdempotencyKey, known: IdempotencyKey, session: Session | None = None) -> Queued:
         """Answer a repetition with what the first request had queued.
 
@@ -228,12 +196,44 @@ class Queueing:
         return Queued(self._sends.many(known.message_ids, session=session), again=True)
 
 
+def _message(
+    chat: Chat, content: Content, taking: _Taking, *, to: Destination, at: datetime, quoted: Message | None
+) -> Message:
+    message_id = new_id("msg", at)
+    return Message(
+        **{name: getattr(content, name) for name in _CONTENT},
+        id=message_id,
+        chat_id=chat.id,
+        config_id=chat.config_id,
+        direction=Direction.OUTBOUND,
+        to=spelled(to),
+        context=Context(message_id=quoted.provider_message_id) if quoted else None,
+        target_id=taking.order.target_id,
+        emoji=taking.order.emoji,
+        status=MessageStatus.QUEUED,
+        queued_at=at,
+        **_sender(taking.by),
+        provider=chat.provider,
+        client_ref=message_id,
+        generation=0,
+        tries=0,
+        idempotency_key=taking.key.key if taking.key else None,
+        timestamp=at,
+        received_at=at,
+    )
+
+
+def _quoted(batch: Batch, chat: Chat, order: Order) -> Message | None:
+    """Find the message that is answered or reacted to."""
+    return _found(batch, chat, order.reply_to, "replyTo") or _found(batch, chat, order.target_id, "targetId")
+
+
 def _add(batch: Batch, chat: Tracked[Chat], message: Message) -> None:
     """Add a message to a batch; a reaction is no bubble and counts for nothing."""
     batch.add_message(message)
     if message.type is not MessageType.REACTION:
         tell_chat(batch, chat, message)
-        tell_customer(batch.customers.get(chat.entity.customer_id or ""), message)
+        tell_customer(batch.customer(chat.entity.customer_id), message)
 
 
 def _found(batch: Batch, chat: Chat, message_id: str | None, field: str) -> Message | None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from models.chat import LastMessage
+from models.chat_tally import preview
 from models.delivery_status import READ_STATUS, TIMES, advance, earliest
 from models.message import Attempt, Message, MessageError, Reaction
 from models.store.audit import Session
@@ -22,7 +23,7 @@ from providers.outbound import Receipt, SendError
 from runtime.clock import Clock
 from runtime.errors import LeaseLost
 from runtime.metrics import FENCED_WRITES, SEND_SECONDS
-from services.conversing.messages import close_window, preview, restate
+from services.conversing.messages import close_window, restate
 from services.conversing.reconciling import Reconciling
 
 #: Outcomes of attempts that count for nothing; of these only the latest are kept.
@@ -37,9 +38,7 @@ BUSINESS: Final = "business"
 class Recording:
     """Writes down the ends of attempts. Each verb may be repeated and changes nothing more."""
 
-    def __init__(
-        self, sends: Sends, conversations: Conversations, reconciling: Reconciling, clock: Clock
-    ) -> None:
+    def __init__(self, sends: Sends, conversations: Conversations, reconciling: Reconciling, clock: Clock) -> None:
         self._sends = sends
         self._conversations = conversations
         self._reconciling = reconciling
@@ -160,7 +159,7 @@ class Recording:
         if chat is None or other.type is MessageType.REACTION:
             return
         chat.add(total_messages=-1, agent_messages=-1)
-        customer = batch.customers.get(chat.entity.customer_id or "")
+        customer = batch.customer(chat.entity.customer_id)
         if customer is not None:
             customer.add(total_messages=-1)
         if chat.entity.last_message and chat.entity.last_message.id == other.id:
@@ -171,9 +170,7 @@ class Recording:
 
 def _show(chat: Any, shown: Message) -> None:
     picture: LastMessage = preview(shown)
-    chat.set(
-        last_message=picture, last_message_time=shown.timestamp, last_message_id=shown.provider_message_id
-    )
+    chat.set(last_message=picture, last_message_time=shown.timestamp, last_message_id=shown.provider_message_id)
 
 
 def closed(

@@ -60,7 +60,7 @@ class Steering:
         message = self._sends.get(message_id)
         _, provider, _ = self._gate.account(message.config_id)
 
-        def change(batch: Batch, session: Session, known: Message) -> dict[str, Any]:
+        def change(session: Session, known: Message) -> dict[str, Any]:
             _check(known, RETRIABLE, "tried again")
             chat = self._sends.chat(known.chat_id, session=session)
             to = destination_of(chat, self._sends.addresses(chat, session=session))
@@ -93,7 +93,7 @@ class Steering:
             Conflict: it is not queued any more.
         """
 
-        def change(_: Batch, __: Session, known: Message) -> dict[str, Any]:
+        def change(_: Session, known: Message) -> dict[str, Any]:
             _check(known, frozenset({MessageStatus.QUEUED}), "canceled")
             return {"status": MessageStatus.CANCELED, "next_attempt_at": None}
 
@@ -102,7 +102,7 @@ class Steering:
     def _change(
         self,
         message: Message,
-        change: Callable[[Batch, Session, Message], dict[str, Any]],
+        change: Callable[[Session, Message], dict[str, Any]],
         *,
         by: Caller | None,
         verb: str,
@@ -113,7 +113,7 @@ class Steering:
             if known is None or known.entity.is_deleted:
                 raise NotFound(f"There is no message {message.id}.")
             before = known.entity.status
-            restate(batch, known, **change(batch, session, known.entity))
+            restate(batch, known, **change(session, known.entity))
             batch.audit.append(
                 self._auditing.entry(
                     by=by,

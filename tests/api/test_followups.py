@@ -37,7 +37,11 @@ class TestPlanning:
             notes="about the quote",
             priority="high",
             cancelOnReply=True,
-            template={"name": "still_there", "language": "en", "values": {"body": ["Priya", {"nested": [1, None]}]}},
+            template={
+                "name": "still_there",
+                "language": "en",
+                "values": {"parameters": ["Priya", {"nested": [1, None]}]},
+            },
         )
         who = api.agent
         made = shown(who.post(PATH, json=body), 201)

@@ -9,6 +9,7 @@ from marshmallow import Schema
 from api.schemas.blocks import BlockedNumberSchema
 from api.schemas.chats import ChatSchema
 from api.schemas.followups import FollowUpSchema
+from api.schemas.media import MediaFileSchema
 from api.schemas.messages import MessageSchema
 from api.schemas.templates import TemplateSchema
 from api.schemas.webhooks import EventSchema, EventSummarySchema
@@ -19,6 +20,7 @@ SHOWN: dict[str, type[Schema]] = {
     "chat": ChatSchema,
     "followUp": FollowUpSchema,
     "blockedNumber": BlockedNumberSchema,
+    "mediaFile": MediaFileSchema,
     "message": MessageSchema,
     "template": TemplateSchema,
     "webhookEvent": EventSchema,

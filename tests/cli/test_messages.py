@@ -37,9 +37,7 @@ def test_what_failed_is_listed_without_what_it_says(hookline: Hookline, failed: 
     assert "a secret" not in outcome.out
 
 
-def test_a_failed_message_is_tried_again_and_a_queued_one_is_not(
-    hookline: Hookline, wired: Wired, failed: str
-) -> None:
+def test_a_failed_message_is_tried_again_and_a_queued_one_is_not(hookline: Hookline, wired: Wired, failed: str) -> None:
     # The command goes by the wall clock, and the customer wrote long ago.
     wired.store.chats.update_many({}, {"$unset": {"windowExpiresAt": 1}})
     refused = hookline("messages", "retry", failed)

@@ -30,7 +30,8 @@ def procfile() -> dict[str, str]:
 
 def exposed() -> set[str]:
     """Every series name a scrape can show."""
-    found = {metrics.EVENTS_WAITING[0], metrics.EVENTS_OLDEST[0], metrics.QUERY_FAILED[0]}
+    # Those that the store computes are declared as name, help and labels.
+    found = {one[0] for one in vars(metrics).values() if isinstance(one, tuple) and str(one[0]).startswith("hookline_")}
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
     for metric in vars(metrics).values():
         if isinstance(metric, MetricWrapperBase):

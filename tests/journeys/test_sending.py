@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
-from pathlib import Path
+from itertools import chain
+from typing import Any
 
 import pytest
 
@@ -17,15 +18,31 @@ from tests.support.waiting import until
 
 #: Seconds in which whatever would send again has had its chances: leases, sweeps and clocks are faster.
 CHANCES = 10
-#: Seconds after which a late status is told; long after the call was given up.
+#: Seconds after which a late status is told: long after the call was given up.
 LATE = 9.0
+
+Desk = tuple[Office, Number]
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with (
+        office(tmp_path_factory.mktemp("sending")) as (here, number),
+        # Before anybody runs: what a number is sent before all processes know it is set aside.
+        another_number(here, "555000111222333", "15550192755") as here.other,
+    ):
+        here.open()
+        yield here, number
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[tuple[Office, Number]]:
-    with office(tmp_path) as opened:
-        opened[0].open()
-        yield opened
+def desk(opened: Desk) -> Desk:
+    """The office with nothing amiss and two workers."""
+    here, number = opened
+    number.accountant.recover()
+    here.forget_throttles()
+    here.hire(2 - len(here.workers))
+    return opened
 
 
 def let_pass(seconds: float) -> None:
@@ -34,7 +51,26 @@ def let_pass(seconds: float) -> None:
     until(lambda: time.monotonic() >= end, seconds=seconds + 5, what="time to pass")
 
 
-def test_a_message_is_sent_delivered_and_read(desk: tuple[Office, Number]) -> None:
+def assert_linked(here: Office, number: Number, message: str) -> None:
+    """The message has the id under which the vendor took it."""
+    taken = number.accountant.sends["byReference"][message]["vendorIds"]
+    assert [here.row(message)["providerMessageId"]] == taken
+
+
+def assert_sound(number: Number, people: dict[str, str], written: dict[str, list[str]]) -> None:
+    """None is lost, none doubled, and each chat's are in order."""
+    books = number.accountant.sends
+    accepts = {message: books["byReference"].get(message, {}).get("accepts", 0) for message in all_of(written)}
+    assert accepts == dict.fromkeys(accepts, 1)
+    for person, chat in people.items():
+        assert [row["reference"] for row in books["byRecipient"][person]] == written[chat]
+
+
+def all_of(written: dict[str, list[str]]) -> list[str]:
+    return list(chain.from_iterable(written.values()))
+
+
+def test_a_message_is_sent_delivered_and_read(desk: Desk) -> None:
     here, number = desk
     [(person, chat)] = here.customers(1).items()
 
@@ -43,15 +79,11 @@ def test_a_message_is_sent_delivered_and_read(desk: tuple[Office, Number]) -> No
     here.wait_for(message, "read")
     row = here.row(message)
     assert number.accountant.sequence(person) == [message]
-    assert row["providerMessageId"] == number.accountant.sends["byReference"][message]["vendorIds"][0]
-    assert [row[name] for name in ("sentAt", "deliveredAt", "readAt")] == sorted(
-        row[name] for name in ("sentAt", "deliveredAt", "readAt")
-    )
+    assert_linked(here, number, message)
+    assert row["sentAt"] <= row["deliveredAt"] <= row["readAt"]
 
 
-def test_c1_taken_without_an_answer_is_unknown_until_a_late_status_and_never_sent_again(
-    desk: tuple[Office, Number],
-) -> None:
+def test_c1_taken_without_an_answer_is_unknown_until_a_late_status_and_never_sent_again(desk: Desk) -> None:
     here, number = desk
     [chat] = here.customers(1).values()
     number.accountant.statuses("late", LATE)
@@ -63,33 +95,31 @@ def test_c1_taken_without_an_answer_is_unknown_until_a_late_status_and_never_sen
     assert number.accountant.accepts(message) == 1
     here.wait_for(message, "read", seconds=LATE + 20)
     assert number.accountant.accepts(message) == 1
-    assert here.row(message)["providerMessageId"] == number.accountant.sends["byReference"][message]["vendorIds"][0]
+    assert_linked(here, number, message)
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("fault", ["hang_after_accept", "close_after_accept", "garbage", "no_id"])
-def test_c1_c10_without_any_status_it_stays_unknown_until_a_person_asks(
-    desk: tuple[Office, Number], fault: str
-) -> None:
+def test_c1_c10_without_any_status_it_stays_unknown_until_a_person_asks(desk: Desk) -> None:
     here, number = desk
-    [chat] = here.customers(1).values()
+    faults = ("hang_after_accept", "close_after_accept", "garbage", "no_id", "big_body")
+    people = here.customers(len(faults))
     number.accountant.statuses("none")
-    number.accountant.fault(fault, times=1)
+    for fault, person in zip(faults, people, strict=True):
+        number.accountant.fault(fault, match={"recipient": person}, times=1)
 
-    message = here.write(chat)
+    written = here.write_all(list(people.values()), 1)
 
-    here.wait_for(message, "unknown")
+    here.wait_for_all(all_of(written), "unknown")
     let_pass(CHANCES)
-    assert here.state(message) == "unknown"
-    assert number.accountant.accepts(message) == 1
-    # The control: somebody does send again, and the books show it.
-    number.accountant.recover()
-    assert here.retry(message) in {200, 202}
-    here.wait_for(message, *ARRIVED)
-    assert number.accountant.accepts(message) == 2
+    here.wait_for_all(all_of(written), "unknown", seconds=0)
+    assert_sound(number, people, written)
+    # The control: a person does send again, and the books show it.
+    assert {here.retry(message) for message in all_of(written)} == {202}
+    here.wait_for_all(all_of(written), *ARRIVED)
+    assert {number.accountant.accepts(message) for message in all_of(written)} == {2}
 
 
-def test_c2_a_worker_killed_after_the_vendor_took_it_sends_nothing_again(desk: tuple[Office, Number]) -> None:
+def test_c2_a_worker_killed_after_the_vendor_took_it_sends_nothing_again(desk: Desk) -> None:
     here, number = desk
     [chat] = here.customers(1).values()
     number.accountant.statuses("late", LATE)
@@ -105,29 +135,37 @@ def test_c2_a_worker_killed_after_the_vendor_took_it_sends_nothing_again(desk: t
     here.wait_for(message, "read", seconds=LATE + 20)
     let_pass(3)
     assert number.accountant.accepts(message) == 1
+    assert_linked(here, number, message)
 
 
-@pytest.mark.parametrize(
-    "retry_after", [None, "1", "date", "soon", "-5"], ids=["none", "seconds", "date", "garbage", "negative"]
-)
-def test_c5_throttling_costs_no_attempt_and_no_order(desk: tuple[Office, Number], retry_after: str | None) -> None:
+def test_c4_a_vendor_that_cannot_be_reached_is_tried_again(desk: Desk) -> None:
     here, number = desk
-    chats = here.customers(4)
+    [chat] = here.customers(1).values()
+    number.accountant.fault("error", status=503, times=2)
+
+    message = here.write(chat)
+
+    here.wait_for(message, "read", seconds=40)
+    assert number.accountant.accepts(message) == 1
+
+
+@pytest.mark.parametrize("retry_after", [None, "1", "date", "soon", "-5"])
+def test_c5_throttling_costs_no_attempt_and_no_order(desk: Desk, retry_after: str | None) -> None:
+    here, number = desk
+    people = here.customers(4)
     told = formatdate(time.time() + 2, usegmt=True) if retry_after == "date" else retry_after
+    before = number.accountant.sends["refused"].get("130429", 0)
     number.accountant.fault("throttle", times=6, retry_after=told)
 
-    written = here.write_all(list(chats.values()), 3)
+    written = here.write_all(list(people.values()), 3)
 
-    ids = [message for messages in written.values() for message in messages]
-    until(lambda: here.count("read") == len(ids), seconds=60, what="all messages to be read")
-    assert number.accountant.sends["refused"]["130429"] == 6
-    for person, chat in chats.items():
-        assert number.accountant.sequence(person) == written[chat]
-    for message in ids:
-        assert here.row(message).get("tries", 1) == 1
+    here.wait_for_all(all_of(written), "read")
+    assert number.accountant.sends["refused"]["130429"] == before + 6
+    assert_sound(number, people, written)
+    assert here.tries(all_of(written)) == {1}
 
 
-def test_c5_a_retry_after_beyond_reason_is_cut_short(desk: tuple[Office, Number]) -> None:
+def test_c5_a_retry_after_beyond_reason_is_cut_short(desk: Desk) -> None:
     here, number = desk
     [chat] = here.customers(1).values()
     number.accountant.fault("throttle", times=1, retry_after="1000000000")
@@ -137,9 +175,11 @@ def test_c5_a_retry_after_beyond_reason_is_cut_short(desk: tuple[Office, Number]
     until(lambda: here.row(message).get("nextAttemptAt"), seconds=20, what="the message to be put off")
     put_off = here.row(message)["nextAttemptAt"].timestamp() - time.time()
     assert 0 < put_off <= 24 * 3600
+    assert here.state(message) == "queued"
+    here.post(f"messages/{message}/cancel", {})
 
 
-def test_c8_many_who_ask_for_another_attempt_at_once_get_one(desk: tuple[Office, Number]) -> None:
+def test_c8_many_who_ask_for_another_attempt_at_once_get_one(desk: Desk) -> None:
     here, number = desk
     [chat] = here.customers(1).values()
     number.accountant.fault("error", code="131009", times=1)
@@ -148,6 +188,7 @@ def test_c8_many_who_ask_for_another_attempt_at_once_get_one(desk: tuple[Office,
     assert number.accountant.accepts(message) == 0
 
     def ask(turn: int) -> int:
+        """Ask as an agent, and now and then as the clock."""
         if turn % 4 == 3:
             here.system.services.restoring.stranded()
             return 0
@@ -156,13 +197,12 @@ def test_c8_many_who_ask_for_another_attempt_at_once_get_one(desk: tuple[Office,
     with ThreadPoolExecutor(12) as pool:
         answers = sorted(pool.map(ask, range(12)))
 
-    assert len([answer for answer in answers if answer in {200, 202}]) == 1, answers
-    assert set(answers) <= {0, 200, 202, 409}
+    assert answers == [0, 0, 0, 202, *[409] * 8]
     here.wait_for(message, "read")
     assert number.accountant.accepts(message) == 1
 
 
-def test_c9_a_status_before_the_answer_is_kept(desk: tuple[Office, Number]) -> None:
+def test_c9_a_status_before_the_answer_is_kept(desk: Desk) -> None:
     here, number = desk
     [chat] = here.customers(1).values()
     number.accountant.statuses("before_answer")
@@ -173,84 +213,76 @@ def test_c9_a_status_before_the_answer_is_kept(desk: tuple[Office, Number]) -> N
     until(lambda: number.accountant.accepts(message), seconds=20, what="the entry in the books")
     here.wait_for(message, "read")
     row = here.row(message)
-    assert row["providerMessageId"] == number.accountant.sends["byReference"][message]["vendorIds"][0]
     assert row["sentAt"] <= row["deliveredAt"] <= row["readAt"]
     assert number.accountant.accepts(message) == 1
     let_pass(2)
     assert here.state(message) == "read", "the answer must not take it back"
+    assert_linked(here, number, message)
 
 
-def test_statuses_doubled_and_shuffled_end_the_same(desk: tuple[Office, Number]) -> None:
+def test_statuses_doubled_and_shuffled_end_the_same(desk: Desk) -> None:
     here, number = desk
     [chat] = here.customers(1).values()
     ids = []
     for mode in ("doubled", "shuffled"):
         number.accountant.statuses(mode)
         ids += [here.write(chat, f"{mode} {serial}") for serial in range(5)]
-    until(lambda: here.count("read") == 10, seconds=60, what="all messages to be read")
+        here.wait_for_all(ids, "read")
     assert [number.accountant.accepts(message) for message in ids] == [1] * 10
 
 
 @pytest.mark.timeout(240)
-def test_c13_many_due_at_once_leave_at_the_numbers_pace(tmp_path: Path) -> None:
-    with office(tmp_path) as (here, number):
-        here.open(workers=1)
-        chats = here.customers(60)
-        here.kill_workers()
-        number.accountant.statuses("none")
-        number.accountant.limit(80, burst=30)
-        written = here.write_all(list(chats.values()), 5)
-        assert here.count("queued") == 300
+def test_c13_many_due_at_once_leave_at_the_numbers_pace(desk: Desk) -> None:
+    here, number = desk
+    people = here.customers(60)
+    here.kill_workers()
+    number.accountant.statuses("none")
+    number.accountant.limit(80, burst=30)
+    written = here.write_all(list(people.values()), 5)
+    before = number.accountant.sends
+    assert before["byReference"].keys().isdisjoint(all_of(written))
 
-        here.hire(2)
+    here.hire(2)
 
-        until(lambda: here.count(*ARRIVED) == 300, seconds=90, what="all messages")
-        books = number.accountant.sends
-        assert {row["accepts"] for row in books["byReference"].values()} == {1}
-        assert set(books["byReference"]) == {message for messages in written.values() for message in messages}
-        assert busiest_second(books) <= 80 + 30
-        for person, chat in chats.items():
-            assert number.accountant.sequence(person) == written[chat]
-        assert books["refused"].get("130429", 0) <= 5, "the pace was kept without being told"
+    here.wait_for_all(all_of(written), *ARRIVED, seconds=90)
+    books = number.accountant.sends
+    assert_sound(number, people, written)
+    assert busiest_second(books, people) <= 80 + 30
+    throttled = books["refused"].get("130429", 0) - before["refused"].get("130429", 0)
+    assert throttled <= 5, "the pace is kept without being told"
 
 
-def busiest_second(books: dict[str, dict[str, list[dict[str, float]]]]) -> int:
+def busiest_second(books: dict[str, Any], people: dict[str, str]) -> int:
     """The most messages taken within any one second."""
-    times = sorted(row["at"] for rows in books["byRecipient"].values() for row in rows)
+    times = sorted(row["at"] for person in people for row in books["byRecipient"][person])
     return max(sum(1 for at in times[i:] if at < began + 1) for i, began in enumerate(times))
 
 
 @pytest.mark.timeout(300)
-def test_a_crowd_on_one_number_with_a_storm_in_the_middle(tmp_path: Path) -> None:
-    with office(tmp_path) as (here, number), another_number(here, "555000111222333", "15550192755") as other:
-        here.open()
-        crowd, few = here.customers(40), here.customers(5, number="555000111222333", prefix="44770091")
-        number.accountant.limit(80, burst=80)
-        number.accountant.fault("throttle", match={"nth": 60})
-        number.accountant.fault("throttle", match={"share": 0.5}, times=60)
+def test_a_crowd_on_one_number_with_a_storm_in_the_middle(desk: Desk) -> None:
+    """The same in full size, with figures: `python -m benchmarks.sending`."""
+    here, number = desk
+    other = here.other
+    crowd, few = here.customers(40), here.customers(5, number=other.number_id)
+    here.kill_workers()
+    number.accountant.limit(80, burst=30)
+    written = here.write_all(list(crowd.values()), 8)
+    already = number.accountant.sends["accepted"]
+    here.hire(2)
+    until(lambda: number.accountant.sends["accepted"] >= already + 100, seconds=60, what="a third of it")
 
-        with ThreadPoolExecutor(1) as pool:
-            writing = pool.submit(here.write_all, list(crowd.values()), 8)
-            until(lambda: number.accountant.sends["refused"].get("130429"), seconds=60, what="the storm")
-            began = time.monotonic()
-            quick = here.write_all(list(few.values()), 2)
-            until(lambda: len(other.accountant.sends["byReference"]) == 10, seconds=20, what="the other number")
-            assert time.monotonic() - began < 15
-            written = writing.result()
+    number.accountant.fault("throttle")
+    began = time.monotonic()
+    quick = here.write_all(list(few.values()), 2)
+    here.wait_for_all(all_of(quick), *ARRIVED, seconds=20)
+    unaffected = time.monotonic() - began
+    let_pass(max(0.0, 3 - unaffected))
+    number.accountant.ask("DELETE", "/faults")
 
-        until(lambda: here.count("read") == 330, seconds=120, what="all messages to be read")
-        assert_none_lost_none_doubled_in_order(number, crowd, written)
-        assert_none_lost_none_doubled_in_order(other, few, quick)
-        assert other.accountant.sends["refused"] == {}
-        ids = [message for messages in written.values() for message in messages]
-        assert {here.row(message).get("tries", 1) for message in ids} == {1}, "throttling costs no attempt"
-
-
-def assert_none_lost_none_doubled_in_order(
-    number: Number, people: dict[str, str], written: dict[str, list[str]]
-) -> None:
-    books = number.accountant.sends
-    ids = [message for messages in written.values() for message in messages]
-    assert {reference: row["accepts"] for reference, row in books["byReference"].items()} == dict.fromkeys(ids, 1)
-    for person, chat in people.items():
-        assert [row["reference"] for row in books["byRecipient"][person]] == written[chat]
+    here.wait_for_all(chain(all_of(written), all_of(quick)), "read", seconds=120)
+    assert number.accountant.sends["refused"]["130429"] > 0
+    assert_sound(number, crowd, written)
+    assert_sound(other, few, quick)
+    assert other.accountant.sends["refused"] == {}
+    assert here.tries(all_of(written)) == {1}, "throttling costs no attempt"
+    assert unaffected < 10

@@ -86,9 +86,7 @@ def spelled(sent: Message | None = None, **values: Any) -> dict[str, str]:
 def said(sent: Message, **values: Any) -> dict[str, str]:
     """The form without what all messages have."""
     return {
-        name: value
-        for name, value in spelled(sent, **values).items()
-        if name not in {"To", "From", "StatusCallback"}
+        name: value for name, value in spelled(sent, **values).items() if name not in {"To", "From", "StatusCallback"}
     }
 
 

@@ -1,6 +1,5 @@
 """Buckets shared by processes: rates are kept, those that wait are told how long, and a lost Redis costs speed only."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -22,9 +21,9 @@ def limiter(redis_client: redis.Redis) -> Limiter:
 
 
 @pytest.fixture
-def alone() -> Iterator[Limiter]:
-    """Yield a limiter whose Redis is not there."""
-    yield Limiter(connect_redis_briefly(Secret("redis://127.0.0.1:1/0")))
+def alone() -> Limiter:
+    """Return a limiter whose Redis is not there."""
+    return Limiter(connect_redis_briefly(Secret("redis://127.0.0.1:1/0")))
 
 
 def taken(limiter: Limiter, bucket: Bucket, times: int) -> int:
@@ -126,7 +125,7 @@ def test_nothing_in_redis_tells_a_name(limiter: Limiter, redis_client: redis.Red
     limiter.take([Bucket("pair:+447700900123", seconds=6)], patience=NOW)
     limiter.hold(Bucket("pair:+447700900123", seconds=6))
 
-    for key in redis_client.keys():
+    for key in redis_client.scan_iter():
         assert b"447700900123" not in key
         assert b"447700900123" not in (redis_client.get(key) or b"")
         assert redis_client.pttl(key) > 0, "what nobody uses any more is forgotten"

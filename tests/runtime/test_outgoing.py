@@ -363,7 +363,8 @@ SCRIPTS = {
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_secrets_are_in_no_error_and_no_log(outgoing: Outgoing, script: str, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    for name in (None, "urllib3", "urllib3.connection", "urllib3.connectionpool"):
+        caplog.set_level(logging.DEBUG, logger=name)
     with serving(SCRIPTS[script]) as server:
         assert CANARY not in outcome(outgoing, server)
         assert CANARY in server.requests[0].target

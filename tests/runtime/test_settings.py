@@ -45,6 +45,7 @@ READ: dict[str, tuple[str, object]] = {
     "INGEST_THREADS": ("8", 8),
     "API_THREADS": ("9", 9),
     "WORKER_THREADS": ("5", 5),
+    "SEND_THREADS": ("6", 6),
     "RATE_LIMIT": ("10/second", "10/second"),
     "MAX_BODY_BYTES": ("2048", 2048),
     "INTAKE_QUEUE_SIZE": ("7", 7),
@@ -52,6 +53,7 @@ READ: dict[str, tuple[str, object]] = {
     "LEASE_SECONDS": ("30", timedelta(seconds=30)),
     "SWEEP_AFTER_SECONDS": ("1", timedelta(seconds=1)),
     "ACCOUNTS_TTL_SECONDS": ("0.5", timedelta(seconds=0.5)),
+    "WINDOW_MARGIN_SECONDS": ("45", timedelta(seconds=45)),
     "RETENTION_DAYS": ("1", timedelta(days=1)),
     "RETENTION_FAILED_DAYS": ("400", timedelta(days=400)),
     "FOLLOW_UP_GRACE_MINUTES": ("90", timedelta(minutes=90)),
@@ -90,7 +92,10 @@ WRONG: list[tuple[str, str]] = [
     ),
     *(
         (name, value)
-        for name in ("INGEST_WORKERS", "INGEST_THREADS", "API_THREADS", "WORKER_THREADS", "INTAKE_QUEUE_SIZE")
+        for name in (
+            *("INGEST_WORKERS", "INGEST_THREADS", "API_THREADS", "WORKER_THREADS", "SEND_THREADS"),
+            "INTAKE_QUEUE_SIZE",
+        )
         for value in ("0", "-1", "two", "1.5", "9" * 9)
     ),
     *(("MAX_BODY_BYTES", value) for value in ("1023", str(16 * 1024 * 1024), "4MB")),

@@ -160,7 +160,27 @@ class TestMarks:
     def test_a_chat_that_never_was_is_nothing_to_read(self, desk: Desk) -> None:
         assert desk.marking.mark("chat_never", by=AMARA) == 0
 
-    def test_what_arrives_in_the_same_moment_stays_unread_and_counted(self, desk: Desk) -> None:
+    def test_what_arrives_between_looking_and_marking_stays_unread_and_counted(self, desk: Desk) -> None:
+        desk.write("first", "second")
+
+        class Slow(ReadMarks):
+            arriving = True
+
+            def _mark_messages(self, *args: Any) -> None:
+                if self.arriving:
+                    self.arriving = False
+                    desk.wired.deliver(meta.envelope(meta.text("meanwhile", at=meta.NOON + 5)))
+                super()._mark_messages(*args)
+
+        marks = Slow(desk.wired.store)
+        assert marks.mark(desk.chat_id, agent_id="agt_amara", receipt=True, now=desk.wired.clock.now()) == 2
+        assert not marks.arriving
+        assert desk.message("meanwhile").status is MessageStatus.RECEIVED
+        assert desk.chat["unreadCount"] == desk.recount() == 1
+        assert desk.chat["receiptFor"] == desk.message("second").id
+        assert desk.chat["lastMessage"]["status"] == "received"
+
+    def test_what_arrives_in_the_same_moment_is_counted(self, desk: Desk) -> None:
         desk.write("first")
         ids = [desk.wired.store_webhook(meta.envelope(meta.text(f"n{n}", at=meta.NOON + n))) for n in range(60)]
 

@@ -3,14 +3,16 @@
 Everything goes the product's own ways: webhooks in, HTTP requests, processes. Only looking goes to the database.
 """
 
+import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import redis
 import requests
 
 from models.agent import Role
@@ -40,12 +42,16 @@ class Number:
 class Office:
     """The system, its callers, and the vendor."""
 
+    #: A second number of the business, where there is one.
+    other: "Number"
+
     def __init__(self, system: System, receiver: str) -> None:
         self.system = system
         self.receiver = receiver
         self.workers: list[Process] = []
         self._token = system.services.tokens.create(name="journeys", role=Role.ADMIN).clear.reveal()
         self._api = ""
+        self._people = itertools.count()
         self._session = requests.Session()
         self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=32))
 
@@ -59,6 +65,11 @@ class Office:
         """Start workers."""
         self.workers += [self.system.start("worker") for _ in range(count)]
 
+    def forget_throttles(self) -> None:
+        """Empty Redis, which costs nobody anything: numbers that were slowed down are not any more."""
+        with redis.Redis.from_url(self.system.valkey.uri) as client:
+            client.flushall()
+
     def kill_workers(self) -> None:
         """Let all workers die at once."""
         for worker in self.workers:
@@ -67,9 +78,9 @@ class Office:
 
     # --- customers and agents --------------------------------------------------------------------------------------
 
-    def customers(self, count: int, *, number: str = meta.NUMBER_ID, prefix: str = "44770090") -> dict[str, str]:
-        """Let so many people write; return their chats by the number they write from."""
-        people = [f"{prefix}{serial:04d}" for serial in range(count)]
+    def customers(self, count: int, *, number: str = meta.NUMBER_ID) -> dict[str, str]:
+        """Let so many people write whom nobody knows yet; return their chats by the number they write from."""
+        people = [f"4477009{next(self._people):05d}" for _ in range(count)]
         now = int(time.time())
         for person in people:
             body = meta.envelope(meta.text("Hi!", sender=person, at=now), number_id=number)
@@ -122,12 +133,19 @@ class Office:
         """Wait until a message stands at one of these."""
         until(lambda: self.state(message_id) in states, seconds=seconds, what=f"{' or '.join(states)}")
 
-    def count(self, *states: str, account: WhatsAppConfig | None = None) -> int:
-        """How many of the business's messages stand at these."""
-        wanted: dict[str, Any] = {"direction": "outbound", "status": {"$in": list(states)}}
-        if account is not None:
-            wanted["configId"] = account.id
-        return self.system.store.messages.count_documents(wanted)
+    def wait_for_all(self, messages: Iterable[str], *states: str, seconds: float = 60) -> None:
+        """Wait until all of some messages stand at one of these."""
+        ids = list(messages)
+        wanted = {"id": {"$in": ids}, "status": {"$in": list(states)}}
+        rows = self.system.store.messages
+        until(
+            lambda: rows.count_documents(wanted) == len(ids), seconds=seconds, what=f"{len(ids)} {' or '.join(states)}"
+        )
+
+    def tries(self, messages: Iterable[str]) -> set[int]:
+        """How many attempts some messages have spent."""
+        rows = self.system.store.messages.find({"id": {"$in": list(messages)}}, {"tries": 1})
+        return {row["tries"] for row in rows}
 
 
 @contextmanager

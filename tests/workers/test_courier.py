@@ -82,9 +82,7 @@ def test_it_ends_what_it_has_begun_and_begins_nothing_more(desk: Desk) -> None:
     assert desk.vendor.accepted(then.id) == 0
 
 
-def test_a_chat_in_hand_for_longer_than_its_lease_stays_in_hand(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_chat_in_hand_for_longer_than_its_lease_stays_in_hand(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.courier.RENEW_EVERY_S", 0.1)
     desk.write(desk.chat())
     desk.vendor.answers(vendors.TAKES_AND_HANGS)
@@ -93,8 +91,10 @@ def test_a_chat_in_hand_for_longer_than_its_lease_stays_in_hand(
     until(lambda: desk.vendor.asked, seconds=5, what="the message to be under way")
     desk.wired.clock_hand.move(timedelta(seconds=15))
     until(
-        lambda: desk.wired.store.outboxes.find_one({})["leaseUntil"]  # type: ignore[index]
-        > desk.wired.clock.now() + timedelta(seconds=15),
+        lambda: (
+            desk.wired.store.outboxes.find_one({})["leaseUntil"]  # type: ignore[index]
+            > desk.wired.clock.now() + timedelta(seconds=15)
+        ),
         seconds=5,
         what="the lease to be renewed",
     )

@@ -18,11 +18,14 @@ from models.store.conversations import Conversations
 from models.store.follow_ups import FollowUps
 from models.store.read_marks import ReadMarks
 from models.store.templates import Templates, saying
+from models.store.outboxes import Outboxes
+from models.store.pauses import Pauses
+from models.store.sending import Sends
 from models.store.tokens import ApiTokens
 from models.store.transactions import transact
 from models.store.views import Listing, View
 from models.store.webhook_events import WebhookEvents
-from models.values import EventStatus
+from models.values import EventStatus, MessageStatus
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -123,3 +126,15 @@ def test_what_is_unread_is_found(scanless: Store) -> None:
     marks = ReadMarks(scanless)
     assert marks.mark("chat_1", agent_id="agt_1", receipt=True, now=NOON) == 0
     assert marks.newest_inbound("chat_1") is None
+
+
+def test_what_is_to_be_sent_is_found(scanless: Store) -> None:
+    outboxes, sends = Outboxes(scanless), Sends(scanless)
+    until = NOON + timedelta(seconds=20)
+    for narrowed in ({}, {"without": ["cfg_1"]}, {"only": ["cfg_1"]}):
+        assert outboxes.claim(now=NOON, until=until, limit=10, **narrowed) == []
+    assert outboxes.stranded(now=NOON, after=timedelta(seconds=5)) == []
+    assert outboxes.restore(now=NOON) == 0
+    assert sends.head("chat_1") is None
+    assert sends.in_state(MessageStatus.FAILED, limit=10) == []
+    assert Pauses(scanless).all() == {}

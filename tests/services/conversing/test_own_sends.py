@@ -1,6 +1,6 @@
 """What we sent comes back as a webhook: it is the message we have, in whichever order echo and answer arrive."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -284,7 +284,7 @@ def test_echo_and_answer_at_once_make_one_message(desk: Desk) -> None:
         sent = desk.sending(text=text)
         spelled = text if round_ % 3 else f"{text}!"  # not recognised: the answer must unite the two
         with ThreadPoolExecutor(2) as both:
-            at_once = [
+            at_once: list[Future[Any]] = [
                 both.submit(desk.hear, messages=[echo(body=spelled, self=1, id=own_id)]),
                 both.submit(desk.answer, sent, own_id),
             ]

@@ -6,13 +6,20 @@ from datetime import timedelta
 
 import pytest
 
-from models.media_file import FileState
-from models.values import MediaState
-from runtime.errors import Conflict, NotFound
+from models.media_file import FileState, files_of
+from models.message import Content, Media
+from models.store.batch import Batch
+from models.store.webhook_events import Closing
+from models.values import Direction, MediaState
+from providers.events import MessageEdited, Party
+from runtime.errors import Conflict, LeaseLost, NotFound
+from services.conversing.applying import apply, wanted
+from services.conversing.facts import Fact
 from services.media.storage import MAX_BYTES
 from services.media.troubles import TROUBLES
-from tests.services.media.conftest import TOKEN, Inbox
+from tests.services.media.conftest import NUMBER_ID, TOKEN, Inbox
 from tests.services.media.vendor import picture, refusing
+from tests.support import meta_webhooks as meta
 from tests.support.rawserver import Peer, answering, serving
 
 DAYS_KEPT = timedelta(days=7)
@@ -270,3 +277,89 @@ def test_what_a_crash_left_behind_is_removed(inbox: Inbox) -> None:
     inbox.wired.clock_hand.move(timedelta(days=2))
     assert inbox.wired.media_storage.clear() == 1
     assert (rows.count_documents({}), bytes_.count_documents({})) == (0, 0)
+
+
+def with_three_files(inbox: Inbox) -> str:
+    """A message of three files, as Twilio has them."""
+    message_id = inbox.receive()
+    media = [{"mediaId": str(n), "state": "pending", "mimeType": "image/jpeg"} for n in (1, 2, 3)]
+    inbox.wired.store.messages.update_one({"id": message_id}, {"$set": {"media": media[0], "moreMedia": media[1:]}})
+    return message_id
+
+
+def test_each_of_several_files_comes_on_its_own(inbox: Inbox) -> None:
+    message_id = with_three_files(inbox)
+    seen: list[list[str]] = []
+
+    def look(peer: Peer) -> None:
+        seen.append([one.state.value for one in files_of(inbox.message(message_id))])
+        peer.answer(inbox.vendor.content)
+
+    inbox.vendor.downloads = [look, refusing("503 Away"), look]
+    assert inbox.wired.media_fetching.fetch([message_id]) == 1
+    assert seen == [["pending", "pending", "pending"], ["ready", "pending", "pending"]]
+    assert [one.state.value for one in files_of(inbox.message(message_id))] == ["ready", "pending", "ready"]
+    fetch = inbox.message(message_id).fetch
+    assert fetch is not None
+    assert fetch.claim is None
+    inbox.wired.clock_hand.move(timedelta(seconds=10))
+    assert inbox.wired.media_fetching.fetch([message_id]) == 1
+    assert [one.state.value for one in files_of(inbox.message(message_id))] == ["ready", "ready", "ready"]
+    assert inbox.message(message_id).fetch is None
+    assert len(inbox.vendor.fetched()) == 4
+
+
+def test_a_later_file_that_passes_does_not_end_the_tries_for_an_earlier_one(inbox: Inbox) -> None:
+    message_id = with_three_files(inbox)
+    inbox.vendor.downloads = [refusing("503 Away")]
+    inbox.wired.media_fetching.fetch([message_id])
+    assert [one.state.value for one in files_of(inbox.message(message_id))] == ["pending", "ready", "ready"]
+    assert inbox.message(message_id).fetch is not None
+
+
+def test_what_is_due_is_found_without_looking_at_other_messages(inbox: Inbox) -> None:
+    inbox.receive()
+    query = {"fetch.dueAt": {"$lte": inbox.wired.clock.now()}}
+    plan = inbox.wired.store.messages.find(query).sort("fetch.dueAt", 1).explain()
+    assert '"indexName": "fetch.dueAt_1"' in json.dumps(plan["queryPlanner"]["winningPlan"], default=str)
+
+
+def test_a_message_without_files_has_no_work(inbox: Inbox) -> None:
+    value = meta.text()
+    [event] = inbox.wired.deliver(meta.envelope(value, number_id=NUMBER_ID), config=inbox.account)
+    row = inbox.wired.store.messages.find_one({"id": event.items[0].message_id})
+    assert row is not None
+    assert "fetch" not in row
+
+
+def test_new_content_brings_new_work_and_voids_the_old(inbox: Inbox) -> None:
+    message_id = inbox.receive()
+    message = inbox.message(message_id)
+    old = inbox.wired.media_files.claim(message_id, now=inbox.wired.clock.now(), lease=timedelta(minutes=6))
+    assert old is not None
+    edited = MessageEdited(
+        path="",
+        account=None,
+        key="edit:1",
+        at=inbox.wired.clock.now(),
+        target_id=message.provider_message_id or "",
+        content=Content(text="new", media=Media(media_id="77")),
+        party=Party(phone=meta.PHONE),
+        direction=Direction.INBOUND,
+    )
+    account = inbox.wired.directory.by_id(inbox.account.id)
+    assert account is not None
+    fact = Fact(event=edited, account=account, event_id="evt_1", received_at=inbox.wired.clock.now())
+    rung: list[str] = []
+
+    def fold(batch: Batch) -> list[Closing]:
+        apply(batch, [fact])
+        rung[:] = batch.to_fetch
+        return []
+
+    inbox.wired.conversations.transact(wanted([fact]), fold, now=inbox.wired.clock.now())
+    assert rung == [message_id]
+    with pytest.raises(LeaseLost):
+        inbox.wired.media_files.settle(old, {0: Media()}, again_at=None, now=inbox.wired.clock.now())
+    media = inbox.fetch(message_id)
+    assert (media.state, media.media_id) == (MediaState.READY, "77")

@@ -167,6 +167,6 @@ def test_a_file_of_ours_is_described_for_the_message(inbox: Inbox) -> None:
     assert media.sha256 == hashlib.sha256(PICTURE).hexdigest()
     assert media.url == f"/api/whatsapp/media/{media_id}"
     link = Media(url="https://files.example/a.jpg")
-    assert inbox.wired.lending.described(link) is link
+    assert inbox.wired.lending.described(link) == Media(url=link.url, state=MediaState.READY)
     with pytest.raises(Invalid):
         inbox.wired.lending.described(Media(media_id="med_none"))

@@ -7,15 +7,20 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from redis import Redis
 
 from models.follow_up import FollowUp, FollowUpStatus, ReminderStep, ReminderTemplate, idempotency_key
+from models.store.codec import to_document
+from models.store.follow_ups import FollowUps
+from models.template import Template, TemplateStatus
 from runtime.errors import Conflict, Forbidden, HooklineError, Invalid, NotFound
 from services.reminding import messaging
 from services.reminding.messaging import LEASE, MAX_ATTEMPTS, Messaging
 from tests.services.reminding.rows import AMARA, add_follow_up, add_follow_ups, follow_up
+from tests.support import meta_webhooks as meta
 from tests.support.wired import Wired
 
-TEMPLATE = ReminderTemplate(name="still_there", language="en", values={"body": ["Priya"]})
+TEMPLATE = ReminderTemplate(name="still_there", language="en", values={"parameters": ["Priya"]})
 
 
 class Queue:
@@ -67,7 +72,13 @@ def test_it_is_queued_when_the_reminder_has_fired_and_not_before(
     assert sending.due() == 0
 
     assert list(queue.messages.values()) == [
-        {"id": "msg_0", "chat_id": "chat_7", "name": "still_there", "language": "en", "values": {"body": ["Priya"]}}
+        {
+            "id": "msg_0",
+            "chat_id": "chat_7",
+            "name": "still_there",
+            "language": "en",
+            "values": {"parameters": ["Priya"]},
+        }
     ]
     told = template_of(wired, one)
     assert (told.state, told.message_id, told.attempts) == (ReminderStep.QUEUED, "msg_0", 1)
@@ -214,3 +225,71 @@ def test_the_key_names_the_follow_up_and_its_time_and_nothing_else(wired: Wired)
     assert idempotency_key(one) == idempotency_key(FollowUp(id="fup_1", chat_id="x", scheduled_at=now))
     later = FollowUp(id="fup_1", chat_id="chat_1", scheduled_at=now + timedelta(milliseconds=1))
     assert idempotency_key(one) != idempotency_key(later)
+
+
+class TestWired:
+    """With what queues messages in the product."""
+
+    def chat(self, wired: Wired) -> str:
+        wired.deliver(meta.envelope(meta.text("hello")))
+        components = [{"type": "BODY", "text": "Are you still there, {{1}}?"}]
+        approved = Template(
+            id="tpl_1",
+            config_id=wired.account.id,
+            name="still_there",
+            language="en",
+            status=TemplateStatus.APPROVED,
+            category="UTILITY",
+            components=components,
+        )
+        wired.store.templates.insert_one(to_document(approved))
+        found = wired.store.chats.find_one()
+        assert found is not None
+        return str(found["id"])
+
+    def test_the_customer_gets_one_message_whose_id_the_row_tells(self, wired: Wired, redis_client: Redis) -> None:
+        one = add_follow_up(wired, chat_id=self.chat(wired), template=TEMPLATE)
+        wired.firing.due()
+
+        class Crashing(FollowUps):
+            def settle_template(self, *args: Any, **values: Any) -> None:
+                raise SystemExit
+
+        with pytest.raises(SystemExit):
+            Messaging(Crashing(wired.store), wired.clock, wired.queueing.queue_template).due()
+        wired.clock_hand.move(LEASE)
+        assert wired.messaging.due() == 1
+
+        (message,) = wired.store.messages.find({"direction": "outbound"})
+        told = template_of(wired, one)
+        assert (told.state, told.message_id) == (ReminderStep.QUEUED, message["id"])
+        assert (message["status"], message["type"], message["text"]) == (
+            "queued",
+            "template",
+            "Are you still there, Priya?",
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "values", "reason"),
+        [
+            ("never_made", {}, "template_unusable"),
+            ("still_there", {}, "invalid: template.parameters.0"),
+        ],
+    )
+    def test_a_template_that_cannot_be_sent_says_why(
+        self, wired: Wired, redis_client: Redis, name: str, values: dict[str, Any], reason: str
+    ) -> None:
+        template = ReminderTemplate(name=name, language="en", values=values)
+        one = add_follow_up(wired, chat_id=self.chat(wired), template=template)
+        wired.firing.due()
+        assert wired.messaging.due() == 0
+        told = template_of(wired, one)
+        assert (told.state, told.error) == (ReminderStep.FAILED, reason)
+
+    def test_a_blocked_customer_gets_none(self, wired: Wired, redis_client: Redis) -> None:
+        one = add_follow_up(wired, chat_id=self.chat(wired), template=TEMPLATE)
+        wired.blocking.block(phone_number=f"+{meta.PHONE}", by=AMARA)
+        wired.firing.due()
+        assert wired.messaging.due() == 0
+        assert template_of(wired, one).error == "blocked"
+        assert wired.store.messages.count_documents({"direction": "outbound"}) == 0

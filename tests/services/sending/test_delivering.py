@@ -1,7 +1,10 @@
 """From queued to accepted: each message once, in its order, and its fate known."""
 
+import json
+
 from models.values import MessageStatus
 from tests.support.sending import Desk
+from tests.support.vendor import Answer
 
 
 def test_a_text_is_queued_sent_and_its_statuses_follow(desk: Desk) -> None:
@@ -24,3 +27,20 @@ def test_a_text_is_queued_sent_and_its_statuses_follow(desk: Desk) -> None:
     desk.tell(sent.provider_message_id or "", "delivered", ref=queued.id)
     assert desk.message(queued).status is MessageStatus.DELIVERED
     assert desk.chat_row(chat_id)["lastMessage"]["status"] == "delivered"
+
+
+def test_a_form_of_the_recipient_that_the_vendor_discloses_leads_to_the_chat_from_then_on(desk: Desk) -> None:
+    chat_id = desk.chat()
+    message = desk.write(chat_id)
+    contact = {"input": "x", "wa_id": "447700900000", "user_id": "GB.48210021"}
+    receipt = {"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": "wamid.DISCLOSED"}]}
+    desk.vendor.answers(Answer(body=json.dumps(receipt).encode()))
+
+    desk.deliver()
+
+    assert desk.message(message).status is MessageStatus.ACCEPTED
+    address = desk.wired.store.addresses.find_one({"kind": "bsuid", "value": "GB.48210021"})
+    assert address is not None
+    assert address["chatId"] == chat_id
+    assert address["customerId"] == desk.chat_row(chat_id)["customerId"]
+    assert desk.wired.store.chats.count_documents({}) == 1

@@ -118,9 +118,11 @@ def test_two_workers_on_fifty_chats_send_each_message_once_and_in_order(desk: De
 
     for courier in couriers:
         courier.start()
-    until(lambda: desk.outboxes == 0, seconds=60, what="all outboxes to empty")
-    for courier in couriers:
-        courier.stop()
+    try:
+        until(lambda: desk.outboxes == 0, seconds=60, what="all outboxes to empty")
+    finally:
+        for courier in couriers:
+            courier.stop()
 
     refs = [booked.ref for booked in desk.vendor.books]
     assert sorted(refs) == sorted(one for chat in chats for one in chat)

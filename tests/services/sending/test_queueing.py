@@ -153,7 +153,9 @@ def test_nothing_is_sent_to_the_blocked(desk: Desk) -> None:
     chat_id, other = desk.chat(1), desk.chat(2)
     desk.wired.store.chats.update_one({"id": chat_id}, {"$set": {"blocked": True}})
     phone = desk.chat_row(other)["phoneNumber"]
-    desk.wired.store.blockednumbers.insert_one({"id": "blk_1", "phoneNumber": phone, "isActive": True, "isDeleted": False})
+    desk.wired.store.blockednumbers.insert_one(
+        {"id": "blk_1", "phoneNumber": phone, "isActive": True, "isDeleted": False}
+    )
 
     for one in (chat_id, other):
         with pytest.raises(Conflict) as caught:
