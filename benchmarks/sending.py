@@ -45,6 +45,7 @@ class Run:
     """What one run found."""
 
     seconds: float
+    queueing_seconds: float
     ideal_seconds: float
     throttled: int
     spent: int
@@ -104,6 +105,7 @@ def _measure(services: Services, crowd: Side, few: Side) -> Run:
     faults = books.faults(written)
     return Run(
         seconds=max(taken.values()) - began,
+        queueing_seconds=max(queued_at.values()) - began,
         ideal_seconds=(total - BURST) / PER_SECOND + STORM_S,
         throttled=books.throttled,
         spent=_spent(services, crowded),
@@ -188,6 +190,7 @@ def _report(run: Run, setting: Mapping[str, str], chosen: argparse.Namespace) ->
         "messages": messages,
         "chats": chats,
         "seconds": f"{run.seconds:.1f}",
+        "queued after": f"{run.queueing_seconds:.1f}",
         "at best": f"{run.ideal_seconds:.1f}",
         "share of the limit": f"{run.ideal_seconds / run.seconds:.0%}",
         "throttled": run.throttled,

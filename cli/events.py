@@ -12,13 +12,17 @@ import click
 
 from cli.options import as_text, data_option, json_option, settings, show
 from models.store.codec import to_document
+from models.store.webhook_events import Stretch
 from models.values import EventStatus
 from models.webhook_event import WebhookEvent
-from runtime.errors import Conflict
+from providers import registry
+from services.replaying import Order, Replaying
 from services.wiring import Services
 
 #: Webhooks from which on a replay shows how far it is.
 LONG: Final = 200
+#: What the audit trail says of replays from here.
+REASON: Final = "hookline events replay"
 
 
 _AGE: Final = re.compile(r"([0-9]{1,9})([mhd])")
@@ -50,7 +54,11 @@ class Moment(click.ParamType[datetime]):
         return datetime.now(UTC) + self._direction * int(age[1]) * _UNITS[age[2]]
 
 
+#: States from which a webhook can be replayed.
+_ENDED: Final = (EventStatus.PROCESSED, EventStatus.FAILED, EventStatus.IGNORED)
 _status = click.option("--status", type=click.Choice([status.value for status in EventStatus]), help="Only these.")
+_ended_status = click.option("--status", type=click.Choice([status.value for status in _ENDED]), help="Only these.")
+_provider = click.option("--provider", type=click.Choice(list(registry.by_names())), help="Only of this vendor.")
 _since = click.option("--since", type=Moment(), help="Received since (2026-11-22, 12h, 7d).")
 _until = click.option("--until", type=Moment(), help="Received before.")
 
@@ -62,21 +70,20 @@ def events() -> None:
 
 @events.command("list")
 @_status
+@_provider
 @_since
 @_until
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @json_option
 @data_option
 def list_command(
-    status: str | None,
-    since: datetime | None,
-    until: datetime | None,
     limit: int,
     as_json: bool,  # noqa: FBT001
+    **which: Any,
 ) -> None:
     """List webhooks, newest first."""
     services = Services(settings(), application="cli")
-    found = services.events.find(status=status, since=since, until=until, limit=limit)
+    found = services.events.find(Stretch(**which), limit=limit)
     columns = ("id", "receivedAt", "provider", "eventType", "status", "error")
     show([_shown(event) for event in found], columns=columns, as_json=as_json)
 
@@ -94,31 +101,48 @@ def show_command(event_id: str) -> None:
 
 @events.command("replay")
 @click.argument("ids", nargs=-1)
-@_status
+@_ended_status
+@_provider
 @_since
 @_until
+@click.option("--continue", "order_id", metavar="ORDER", help="Take up a replay that was broken off.")
+@click.option("--dry-run", is_flag=True, help="Only say how many there are.")
 @data_option
-def replay_command(ids: tuple[str, ...], status: str | None, since: datetime | None, until: datetime | None) -> None:
-    """Apply webhooks again through the current parser: those named, or those that match."""
-    if bool(ids) == bool(status or since or until):
-        raise click.UsageError("name webhooks, or else say which with --status, --since or --until")
-    services = Services(settings(), application="cli")
-    chosen = list(ids) or services.events.ended_ids(status=status, since=since, until=until)
-    hidden = len(chosen) < LONG or not sys.stderr.isatty()
-    with click.progressbar(chosen, label="replaying", file=sys.stderr, hidden=hidden) as bar:
-        replayed = sum(_replayed(services, event_id, named=bool(ids)) for event_id in bar)
-    click.echo(f"{replayed} webhooks will be applied again")
+def replay_command(ids: tuple[str, ...], order_id: str | None, dry_run: bool, **which: Any) -> None:  # noqa: FBT001
+    """Apply webhooks again through the current parser: those named, or those that match.
+
+    What was applied before has no second effect.
+    """
+    if sum(map(bool, (ids, order_id, any(which.values())))) != 1:
+        raise click.UsageError("name webhooks, or else say which with --status, --provider, --since or --until")
+    replaying = Services(settings(), application="cli").replaying
+    if dry_run:
+        click.echo(f"{len(ids) or replaying.size(Stretch(**which))} webhooks would be applied again")
+        return
+    if ids:
+        for event_id in ids:
+            replaying.replay(event_id, by=None, reason=REASON)
+        count = len(ids)
+    else:
+        stretch = Stretch(**which)
+        order = replaying.ordered(order_id) if order_id else replaying.order(stretch, by=None, reason=REASON)
+        count = _carry_out(replaying, order)
+    click.echo(f"{count} webhooks will be applied again")
 
 
-def _replayed(services: Services, event_id: str, *, named: bool) -> bool:
-    """Replay one; one that matched but is being processed at this moment needs no replay."""
+def _carry_out(replaying: Replaying, order: Order) -> int:
+    """Reopen piece after piece; whoever breaks it off is told how to take it up again."""
+    size = replaying.size(order.stretch, before=order.at)
+    hidden = size < LONG or not sys.stderr.isatty()
+    count, last = 0, ""
     try:
-        services.replaying.replay(event_id, by=None, reason="hookline events replay")
-    except Conflict:
-        if named:
-            raise
-        return False
-    return True
+        with click.progressbar(length=size, label="replaying", file=sys.stderr, hidden=hidden) as bar:
+            while piece := replaying.carry_out(order, after=last):
+                count, last = count + len(piece), piece[-1]
+                bar.update(len(piece))
+    except KeyboardInterrupt:
+        raise click.ClickException(f"broken off; carry on with: hookline events replay --continue {order.id}") from None
+    return count
 
 
 def _shown(event: WebhookEvent) -> dict[str, Any]:

@@ -121,10 +121,6 @@ class Chat:
     snoozed_until: datetime | None = None
     blocked: bool = False
     read_by: list[ReadMark] = field(default_factory=list)
-    #: Since when, and by which message (ours), the vendor is to be told that we have read so far.
-    receipt_due_at: datetime | None = None
-    receipt_for: str | None = None
-    receipt_attempts: int | None = None
     transfer_history: list[Transfer] = field(default_factory=list)
     #: The chat this one was united with, when its person turned out to have two.
     merged_into: str | None = None

@@ -43,8 +43,13 @@ def is_unread(message: Message) -> bool:
     return from_customer and message.status is MessageStatus.RECEIVED
 
 
-def tallied(messages: Iterable[Message], *, window: timedelta | None) -> dict[str, Any]:
-    """Count a chat's fields from its messages; `window` is how long after a customer's message answers are free."""
+def tallied(
+    messages: Iterable[Message], *, window: timedelta | None, closed_at: datetime | None = None
+) -> dict[str, Any]:
+    """Count a chat's fields from its messages.
+
+    `window` is how long after a customer's message answers are free, `closed_at` when the vendor said they are not.
+    """
     shown = sorted((one for one in messages if one.type is not MessageType.REACTION), key=place)
     spoken = [one for one in shown if one.sender_type is SenderType.CUSTOMER and not one.history]
     turns = [turn for one in shown if (turn := turn_of(one))]
@@ -58,12 +63,18 @@ def tallied(messages: Iterable[Message], *, window: timedelta | None) -> dict[st
         "last_message_time": shown[-1].timestamp if shown else None,
         "last_message_id": shown[-1].provider_message_id if shown else None,
         "last_inbound_at": inbound_at,
-        "window_expires_at": inbound_at + window if inbound_at and window else None,
+        "window_expires_at": window_end(inbound_at, window, closed_at) if inbound_at and window else None,
         "referral": referred.referral if referred else None,
         "referral_at": referred.timestamp if referred else None,
         "last_turn_at": max((turn.at for turn in turns), default=None),
         **counted(turns),
     }
+
+
+def window_end(inbound_at: datetime, window: timedelta, closed_at: datetime | None) -> datetime:
+    """When free answers end: so long after the customer's last message, or when the vendor said since."""
+    ends_at = inbound_at + window
+    return ends_at if closed_at is None or inbound_at > closed_at else min(ends_at, closed_at)
 
 
 def renamed(chat: Chat, messages: Sequence[Message], moved_at: Collection[datetime]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ PREFIXES: Final = {
     "message_move": "mov",
     "outbox": "out",
     "send_pause": "pau",
+    "receipt": "rcp",
     "idempotency_key": "idem",
     "media_file": "med",
 }

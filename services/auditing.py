@@ -51,6 +51,14 @@ class Auditing:
         """
         return self._trail.recording(change, entries)
 
+    def recall(self, entry_id: str) -> AuditEntry:
+        """Find what was recorded.
+
+        Raises:
+            NotFound: there is no such entry.
+        """
+        return self._trail.entry(entry_id)
+
     def entry(
         self,
         *,

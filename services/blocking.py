@@ -154,8 +154,7 @@ class Blocking:
         busy_until = self._blocks.give_up_pushes(block, now=now, session=session)
         places = self._blocks.places(block, session=session)
         due = busy_until or now
-        accounts = dict.fromkeys(place.config_id for place in places if self._list_of(place.config_id))
-        block.vendor_blocks = [VendorBlock(config_id=one, next_attempt_at=due) for one in accounts]
+        block.vendor_blocks = self._new_vendors(block, places, due=due)
         block.next_attempt_at = due
         self._blocks.add(block, now=now, session=session)
         self._blocks.flag(places, now=now, session=session)
@@ -179,19 +178,33 @@ class Blocking:
 
     def _attend(self, block: BlockedNumber) -> bool:
         """Bring chats and vendors in step with a claimed block; nothing is written where it changed meanwhile."""
-        self._auditing.recorded(lambda session: self._settle(block, session), lambda _: ())
-        places = self._blocks.places(block)
-        for one in block.vendor_blocks:
+        fresh, places = self._auditing.recorded(lambda session: self._settle(block.id, session), lambda _: ())
+        block.vendor_blocks = fresh.vendor_blocks
+        for one in block.vendor_blocks if fresh.generation == block.generation else ():
             if one.next_attempt_at is not None and one.next_attempt_at <= self._clock.now():
                 self._push(block, one, places)
         now = self._clock.now()
         return self._blocks.finish(block, next_attempt_at=_next_look(block, now), now=now)
 
-    def _settle(self, block: BlockedNumber, session: Session) -> None:
-        """Flag, or free, the chats that a change of the block may not have seen."""
-        fresh = self._blocks.get(block.id, session=session)
+    def _settle(self, block_id: str, session: Session) -> tuple[BlockedNumber, list[Place]]:
+        """Flag, or free, the chats that a change of the block may not have seen; take up accounts new to the sender."""
+        now = self._clock.now()
+        fresh = self._blocks.get(block_id, session=session)
+        places = self._blocks.places(fresh, session=session)
         bring = self._blocks.flag if fresh.is_active else self._blocks.unflag
-        bring(self._blocks.places(fresh, session=session), now=self._clock.now(), session=session)
+        bring(places, now=now, session=session)
+        new = self._new_vendors(fresh, places, due=now) if fresh.is_active else []
+        if new:
+            fresh.vendor_blocks += new
+            # Before the vendor is told: whoever ends the block must know whom to tell.
+            self._blocks.keep_vendors(fresh, now=now, session=session)
+        return fresh, places
+
+    def _new_vendors(self, block: BlockedNumber, places: list[Place], *, due: datetime) -> list[VendorBlock]:
+        """The vendors to be told, of accounts where the sender is known and the block was not before."""
+        known = {one.config_id for one in block.vendor_blocks}
+        accounts = dict.fromkeys(place.config_id for place in places if place.config_id not in known)
+        return [VendorBlock(config_id=one, next_attempt_at=due) for one in accounts if self._list_of(one)]
 
     def _push(self, block: BlockedNumber, one: VendorBlock, places: list[Place]) -> None:
         """Tell one vendor, and note in the row what it said."""

@@ -124,13 +124,14 @@ class Telling:
         return outcomes.count("taken")
 
     def _receipt(self, chat_id: str) -> bool:
-        chat = self._marks.claim_receipt(chat_id, now=self._clock.now())
-        if chat is None:
+        receipt = self._marks.claim_receipt(chat_id, now=self._clock.now())
+        if receipt is None:
             return False
-        message = self._marks.message(chat.receipt_for or "")
-        outcome = "too_late" if message is None or chat.blocked else self._tell(chat, message, typing=False)
-        if outcome == "again" and (chat.receipt_attempts or 0) + 1 < TRIES:
-            self._marks.put_receipt_back(chat, due=self._clock.now() + PAUSE)
+        found = self._marks.told_of(receipt)
+        outcome = self._tell(*found, typing=False) if found else "too_late"
+        if outcome == "again" and receipt.attempts + 1 < TRIES:
+            now = self._clock.now()
+            self._marks.put_receipt_back(receipt, due=now + PAUSE, now=now)
         RECEIPTS.labels("read", outcome).inc()
         return outcome == "taken"
 

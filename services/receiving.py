@@ -73,7 +73,7 @@ class Receiving:
         self._events = events
         self._conversations = conversations
         self._reconciling = Reconciling(conversations, reader.account, clock)
-        self._moving = Moving(conversations, moves, reader.account, clock)
+        self._moving = Moving(conversations, moves, reader, clock)
         self._reader = reader
         self._clock = clock
         self._lease = lease

@@ -150,7 +150,7 @@ class Services:
     @cached_property
     def moving(self) -> Moving:
         """Letting messages follow where they belong."""
-        return Moving(self.conversations, self.moves, self.reader.account, self.clock)
+        return Moving(self.conversations, self.moves, self.reader, self.clock)
 
     @cached_property
     def reconciling(self) -> Reconciling:

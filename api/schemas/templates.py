@@ -6,8 +6,8 @@ from marshmallow import Schema, fields, validate
 
 from api.schemas.fields import AnyOf, Flag, Text, word_of
 from api.schemas.listing import ListQuery
+from api.schemas.orders import Order
 from api.schemas.wire import page_of, schema_of
-from models.store.codec import camel
 from models.template import ParameterFormat, Template, TemplateStatus
 from services.curating.syncing import Synced
 
@@ -36,17 +36,7 @@ class TemplatesQuery(ListQuery):
     q: Any = Text(metadata={"description": "A text in the name or the content, in any case of letters."})
 
 
-class _Body(Schema):
-    """A body whose fields are named as documents name them; it loads to our names."""
-
-    error_messages = {"unknown": "There is no such field."}  # noqa: RUF012  marshmallow's own name
-
-    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Name fields as documents do."""
-        field_obj.data_key = camel(field_name)
-
-
-class TemplateChange(_Body):
+class TemplateChange(Order):
     """What changes of a template; of a vendor's only `isActive`. What is null is removed."""
 
     name = fields.String()
@@ -75,13 +65,13 @@ class TemplateDraft(TemplateChange):
     parameter_format = word_of(ParameterFormat)
 
 
-class SyncOrder(_Body):
+class SyncOrder(Order):
     """Which account's templates are synchronised; without one, all accounts'."""
 
     config_id = Text()
 
 
-class PreviewOrder(_Body):
+class PreviewOrder(Order):
     """The values to put into a template's text, by name or number."""
 
     values = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)

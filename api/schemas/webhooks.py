@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from api.schemas.fields import AnyOf, Text, word_of
+from api.schemas.fields import AnyOf, Flag, Moment, Text, word_of
 from api.schemas.listing import ListQuery
 from api.schemas.wire import extended, page_of, schema_of
 from models.ids import PREFIXES, first_id
@@ -30,6 +30,8 @@ EventSchema: Final[type[Schema]] = extended(
         "rawBase64": fields.String(metadata={"description": "The body, where it is not even text."}),
     },
 )
+#: States from which a webhook can be replayed.
+ENDED: Final = (EventStatus.PROCESSED, EventStatus.FAILED, EventStatus.IGNORED)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,6 +61,36 @@ class ReplayOrder(Schema):
     error_messages = {"unknown": "There is no such field."}  # noqa: RUF012  marshmallow's own name
 
     reason = fields.String(validate=validate.Length(max=500))
+
+
+class ReplaysOrder(ReplayOrder):
+    """Which webhooks are replayed; `since` and `until` bound the time of receipt."""
+
+    status = fields.String(validate=validate.OneOf([word.value for word in ENDED]))
+    provider = Text()
+    since = Moment()
+    until = Moment()
+    dry_run = Flag(data_key="dryRun", load_default=False)
+    cursor = Text(metadata={"description": "Carry on with an order: what the last answer gave. Says which on its own."})
+
+    @validates_schema
+    def _check_which(self, data: dict[str, Any], **_: Any) -> None:
+        which = data.keys() & {"status", "provider", "since", "until"}
+        if "cursor" in data and which:
+            raise ValidationError({"cursor": ["An order that is carried on says itself which webhooks."]})
+        if "cursor" not in data and not which:
+            raise ValidationError({"status": ["Say which: status, provider, since or until."]})
+
+
+class ReplayedSchema(Schema):
+    """What became of an order so far."""
+
+    count = fields.Integer(metadata={"description": "Webhooks that will be applied again; with dryRun, would be."})
+    next_cursor = fields.String(
+        data_key="nextCursor",
+        allow_none=True,
+        metadata={"description": "Send it back as `cursor` to carry on; null when all were taken."},
+    )
 
 
 def _least_id(moment: Scalar | None) -> str | None:

@@ -36,9 +36,6 @@ HIDDEN: Final[Mapping[type, frozenset[str]]] = {
             "merged_into",
             "response_count",
             "response_seconds",
-            "receipt_due_at",
-            "receipt_for",
-            "receipt_attempts",
         }
     ),
     Message: frozenset(

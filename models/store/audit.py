@@ -9,9 +9,10 @@ from typing import TypeVar
 from pymongo.client_session import ClientSession
 
 from models.audit_entry import AuditEntry
-from models.store.codec import to_document
+from models.store.codec import from_document, to_document
 from models.store.collections import Store
 from models.store.transactions import transact
+from runtime.errors import NotFound
 
 #: A transaction under way, for the floors above that hand it from verb to verb and know no driver.
 Session = ClientSession
@@ -24,6 +25,17 @@ class AuditTrail:
     def __init__(self, store: Store) -> None:
         self._client = store.client
         self._entries = store.auditentries
+
+    def entry(self, entry_id: str) -> AuditEntry:
+        """Find an entry.
+
+        Raises:
+            NotFound: there is none.
+        """
+        row = self._entries.find_one({"id": entry_id})
+        if row is None:
+            raise NotFound(f"There is no audit entry {entry_id}.")
+        return from_document(AuditEntry, row)
 
     def together(self, change: Callable[[Session], R], entry: AuditEntry) -> R:
         """Make a change and write down the entry, or neither.

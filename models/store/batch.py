@@ -5,7 +5,7 @@ whole batch, which is then folded again over fresh state (docs/decisions/0002). 
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from models.address import Address
@@ -97,6 +97,8 @@ class Batch:
     configs: dict[str, Tracked[WhatsAppConfig]] = field(default_factory=dict)
     #: Which of the identities that lead to no chat yet are blocked, by kind and canonical value.
     blocked: set[tuple[str, str]] = field(default_factory=set)
+    #: Those of them that have become known at an account, whose vendor may take the block from now on.
+    blocks_met: set[tuple[str, str]] = field(default_factory=set)
     #: Chats whose response clock must be counted anew: a message came late.
     late_turns: set[str] = field(default_factory=set)
     #: Chats and customers that turned out to be one: the id that ends -> the one that stays.
@@ -108,6 +110,8 @@ class Batch:
     moves: list[MessageMove] = field(default_factory=list)
     #: Chats that are to be counted anew, and the times of the messages that were moved into them or away.
     recounted: dict[str, set[datetime]] = field(default_factory=dict)
+    #: How long after a customer's message answers are free, in those.
+    service_window: timedelta | None = None
     #: Messages with files to be fetched, for a ring after the commit.
     to_fetch: list[str] = field(default_factory=list)
     #: What was done that people may want to look into.

@@ -38,16 +38,23 @@ class Place:
 
 def blocked_among(blocks: Documents, identities: Iterable[Identity], session: Session | None = None) -> set[Identity]:
     """Say which of these identities are blocked now."""
-    wanted: dict[str, set[str]] = {}
-    for kind, value in identities:
-        if kind in _FIELDS:
-            wanted.setdefault(_FIELDS[kind], set()).add(value)
+    wanted = _by_field(identities)
     if not wanted:
         return set()
-    query = {**_IN_FORCE, "$or": [{name: {"$in": list(values)}} for name, values in wanted.items()]}
     kinds = {name: kind for kind, name in _FIELDS.items()}
-    rows = blocks.find(query, {"phoneNumber": 1, "userId": 1}, session=session)
+    rows = blocks.find(_about(wanted), {"phoneNumber": 1, "userId": 1}, session=session)
     return {(kinds[name], row[name]) for row in rows for name in wanted if row.get(name) in wanted[name]}
+
+
+def look_again(blocks: Documents, identities: Iterable[Identity], *, now: datetime, session: Session) -> None:
+    """Let the blocks of senders who have become known at another account be looked at, and overtake who does so now.
+
+    Whoever is at it has not seen that account yet, and would write down that nothing is left to do.
+    """
+    wanted = _by_field(identities)
+    if wanted:
+        due = {"$min": {"nextAttemptAt": now}, "$set": {"updatedAt": now}, "$inc": {"generation": 1}}
+        blocks.update_many(_about(wanted), due, session=session)
 
 
 class Blocks:
@@ -89,6 +96,11 @@ class Blocks:
         changes, removals = to_changes({**values, "updated_at": now})
         update = {"$set": changes, "$inc": {"generation": 1}, **({"$unset": removals} if removals else {})}
         self._blocks.update_one({"id": block_id}, update, session=session)
+
+    def keep_vendors(self, block: BlockedNumber, *, now: datetime, session: Session) -> None:
+        """Write down which vendors are to be told; it stays with whoever is at work on the block."""
+        changes, _ = to_changes({"vendor_blocks": block.vendor_blocks, "updated_at": now})
+        self._blocks.update_one({"id": block.id}, {"$set": changes}, session=session)
 
     def places(self, block: BlockedNumber, *, session: Session | None = None) -> list[Place]:
         """Find where a sender is known, at all accounts."""
@@ -157,6 +169,18 @@ class Blocks:
             return True
         self._blocks.update_one({"id": claimed.id, "leaseUntil": claimed.lease_until}, {"$unset": {"leaseUntil": ""}})
         return False
+
+
+def _by_field(identities: Iterable[Identity]) -> dict[str, set[str]]:
+    wanted: dict[str, set[str]] = {}
+    for kind, value in identities:
+        if kind in _FIELDS:
+            wanted.setdefault(_FIELDS[kind], set()).add(value)
+    return wanted
+
+
+def _about(wanted: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    return {**_IN_FORCE, "$or": [{name: {"$in": list(values)}} for name, values in wanted.items()]}
 
 
 def identities_of(block: BlockedNumber) -> list[Identity]:

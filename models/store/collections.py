@@ -32,6 +32,7 @@ from models.message import Message
 from models.message_move import MessageMove
 from models.outbox import Outbox
 from models.pending_update import PendingUpdate
+from models.receipt import Receipt
 from models.send_pause import SendPause
 from models.team_note import TeamNote
 from models.template import Template
@@ -71,6 +72,7 @@ COLLECTIONS: Final[Mapping[type, str]] = {
     MessageMove: "messagemoves",
     Outbox: "outboxes",
     SendPause: "sendpauses",
+    Receipt: "receipts",
     IdempotencyKey: "idempotencykeys",
     MediaFile: "mediafiles",
 }
@@ -103,6 +105,7 @@ class Store:
         self.messagemoves: Documents = self.database["messagemoves"]
         self.outboxes: Documents = self.database["outboxes"]
         self.sendpauses: Documents = self.database["sendpauses"]
+        self.receipts: Documents = self.database["receipts"]
         self.idempotencykeys: Documents = self.database["idempotencykeys"]
         self.mediafiles: Documents = self.database["mediafiles"]
 

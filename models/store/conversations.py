@@ -24,7 +24,7 @@ from models.message_move import MessageMove
 from models.pending_update import PendingUpdate
 from models.response_clock import Spoken, Turn, counted, turn_of
 from models.store.batch import Batch, MessageKey, T, Tracked, Wanted
-from models.store.blocks import blocked_among
+from models.store.blocks import blocked_among, look_again
 from models.store.codec import field_names, from_document, to_changes, to_document
 from models.store.collections import Store
 from models.store.moves import recount
@@ -313,6 +313,7 @@ class Conversations:
         _save(self._store.chats, batch.chats.values(), session, now)
         _save(self._store.messages, batch.by_ref.values(), session, now)
         recount(self._store, batch, session, now)
+        look_again(self._store.blockednumbers, batch.blocks_met, now=now, session=session)
         _save(self._store.templates, batch.templates.values(), session, now)
         _save(self._store.whatsappconfigs, batch.configs.values(), session, now)
         if batch.moves:

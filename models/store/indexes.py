@@ -85,7 +85,6 @@ INDEXES: Final[Mapping[str, tuple[Index, ...]]] = {
         Index("status -lastMessageTime -id"),
         Index("assignedTo -lastMessageTime -id", where=_present("assignedTo")),
         Index("customerId", where=_present("customerId")),
-        Index("receiptDueAt", where=_present("receiptDueAt")),
     ),
     "messages": (
         _ID,
@@ -199,6 +198,7 @@ INDEXES: Final[Mapping[str, tuple[Index, ...]]] = {
     "messagemoves": (_ID,),
     "outboxes": (_ID, Index("nextAt configId")),
     "sendpauses": (_ID,),
+    "receipts": (_ID, Index("dueAt")),
     "mediafiles": (_ID, Index("createdAt", where={"state": FileState.STORING.value})),
     "idempotencykeys": (_ID, Index("key", unique=True), Index("expiresAt", expire_after=0)),
 }

@@ -5,7 +5,7 @@ Deliberately no judgement of where a message belongs: that is `services.conversi
 """
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pymongo.client_session import ClientSession
@@ -100,7 +100,7 @@ def recount(store: Store, batch: Batch, session: ClientSession, now: datetime) -
     moved: dict[str, set[datetime]] = {}
     for chat_id, moved_at in batch.recounted.items():
         chat = batch.chats[chat_id].entity
-        _recount_chat(store, chat, moved_at, session, now)
+        _recount_chat(store, chat, moved_at, batch.service_window, session=session, now=now)
         moved.setdefault(chat.customer_id or "", set()).update(moved_at)
     rows = store.customers.find({"id": {"$in": list(moved)}}, session=session)
     customers = [from_document(Customer, row) for row in rows]
@@ -111,12 +111,17 @@ def recount(store: Store, batch: Batch, session: ClientSession, now: datetime) -
 
 
 def _recount_chat(
-    store: Store, chat: Chat, moved_at: Collection[datetime], session: ClientSession, now: datetime
+    store: Store,
+    chat: Chat,
+    moved_at: Collection[datetime],
+    window: timedelta | None,
+    *,
+    session: ClientSession,
+    now: datetime,
 ) -> None:
     rows = store.messages.find({"chatId": chat.id, "isDeleted": False}, _LOOKED_AT, session=session)
     messages = [from_document(Message, row) for row in rows]
-    opened, expires = chat.last_inbound_at, chat.window_expires_at
-    values = tallied(messages, window=expires - opened if opened and expires else None)
+    values = tallied(messages, window=window, closed_at=chat.window_closed_at)
     values |= renamed(chat, messages, moved_at)
     if "customer_name" in values and not values["customer_name"]:
         values["customer_name"] = values.get("phone_number", chat.phone_number) or chat.username or chat.user_id

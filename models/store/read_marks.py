@@ -5,15 +5,18 @@ commits last, which begins again and sees it. Deliberately no calls to vendors.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
 
 from models.chat import Chat, ReadMark
 from models.message import Message
+from models.receipt import Receipt
 from models.store.audit import Session
-from models.store.codec import Document, encode, from_document
+from models.store.codec import Document, encode, from_document, to_document
 from models.store.collections import Store
 from models.store.transactions import transact
 from models.values import Direction, MessageStatus, SenderType
@@ -39,6 +42,7 @@ class ReadMarks:
         self._client = store.client
         self._chats = store.chats
         self._messages = store.messages
+        self._receipts = store.receipts
 
     def mark(
         self, chat_id: str, *, message_id: str | None = None, agent_id: str | None, receipt: bool, now: datetime
@@ -59,42 +63,35 @@ class ReadMarks:
             unread = self._unread(chat, began_with, session)
             began_with = [one["id"] for one in unread]
             self._mark_messages(unread, now, session)
-            self._tell_chat(chat, unread, agent_id=agent_id, receipt=receipt, now=now, session=session)
+            self._tell_chat(chat, unread, agent_id=agent_id, now=now, session=session)
+            if unread and receipt:
+                self._put_receipt(chat_id, unread[0]["id"], now, session)
             return len(unread)
 
         return transact(self._client, work)
 
     def receipts_due(self, *, now: datetime, limit: int) -> list[str]:
         """Ids of chats whose receipt is due, the longest due first."""
-        rows = self._chats.find({"receiptDueAt": {"$lte": now}}, {"id": 1, "_id": 0})
-        return [row["id"] for row in rows.sort("receiptDueAt", 1).limit(limit)]
+        rows = self._receipts.find({"dueAt": {"$lte": now}}, {"id": 1, "_id": 0})
+        return [row["id"] for row in rows.sort("dueAt", 1).limit(limit)]
 
-    def claim_receipt(self, chat_id: str, *, now: datetime) -> Chat | None:
+    def claim_receipt(self, chat_id: str, *, now: datetime) -> Receipt | None:
         """Take a chat's receipt upon oneself; it is nobody else's from here on, and lost with whoever took it."""
-        row = self._chats.find_one_and_update(
-            {"id": chat_id, "receiptDueAt": {"$lte": now}},
-            {"$unset": {"receiptDueAt": "", "receiptFor": "", "receiptAttempts": ""}},
-            return_document=ReturnDocument.BEFORE,
-        )
-        return None if row is None else from_document(Chat, row)
+        row = self._receipts.find_one_and_delete({"id": chat_id, "dueAt": {"$lte": now}})
+        return None if row is None else from_document(Receipt, row)
 
-    def put_receipt_back(self, claimed: Chat, *, due: datetime) -> None:
-        """Let a receipt be tried again later, unless a newer one is due by now."""
-        self._chats.update_one(
-            {"id": claimed.id, "receiptDueAt": {"$exists": False}},
-            {
-                "$set": {
-                    "receiptDueAt": due,
-                    "receiptFor": claimed.receipt_for,
-                    "receiptAttempts": (claimed.receipt_attempts or 0) + 1,
-                }
-            },
-        )
+    def put_receipt_back(self, claimed: Receipt, *, due: datetime, now: datetime) -> None:
+        """Let a receipt be tried again later, unless a newer one is there by now."""
+        again = replace(claimed, due_at=due, attempts=claimed.attempts + 1, updated_at=now)
+        with suppress(DuplicateKeyError):
+            self._receipts.insert_one(to_document(again))
 
-    def message(self, message_id: str) -> Message | None:
-        """Find a message."""
-        row = self._messages.find_one({"id": message_id, "isDeleted": False})
-        return None if row is None else from_document(Message, row)
+    def told_of(self, receipt: Receipt) -> tuple[Chat, Message] | None:
+        """Find the message that was read, with its chat; None where it is gone or the sender is blocked."""
+        row = self._messages.find_one({"id": receipt.message_id, "isDeleted": False})
+        # Not the receipt's chat: that may have been united with another meanwhile.
+        chat = self._chats.find_one({"id": row["chatId"], "blocked": False}) if row else None
+        return (from_document(Chat, chat), from_document(Message, row)) if chat and row else None
 
     def newest_inbound(self, chat_id: str) -> tuple[Chat, Message] | None:
         """Find a chat with the newest message of its customer; None where there is none or the sender is blocked."""
@@ -126,19 +123,22 @@ class ReadMarks:
         unread: Sequence[Document],
         *,
         agent_id: str | None,
-        receipt: bool,
         now: datetime,
         session: Session,
     ) -> None:
         """Let the chat know; where nothing was unread it learns only who has looked."""
         values: Document = {"readBy": encode(_marks(chat, agent_id, now))} if agent_id else {}
-        if unread and receipt:
-            values |= {"receiptDueAt": now, "receiptFor": unread[0]["id"], "receiptAttempts": 0}
         if chat.last_message and any(row["id"] == chat.last_message.id for row in unread):
             values["lastMessage.status"] = _READ
         if unread or values:
             update = {"$set": {**values, "updatedAt": now}, "$inc": {"unreadCount": -len(unread)}}
             self._chats.update_one({"id": chat.id}, update, session=session)
+
+    def _put_receipt(self, chat_id: str, message_id: str, now: datetime, session: Session) -> None:
+        """Let the vendor be told, at once, and of nothing that was read before."""
+        values = {"messageId": message_id, "dueAt": now, "attempts": 0, "updatedAt": now}
+        change = {"$set": values, "$setOnInsert": {"createdAt": now}}
+        self._receipts.update_one({"id": chat_id}, change, upsert=True, session=session)
 
 
 def _marks(chat: Chat, agent_id: str, now: datetime) -> list[ReadMark]:

@@ -16,11 +16,13 @@ from models.address import Address
 from models.chat import Chat
 from models.idempotency_key import IdempotencyKey
 from models.message import Attempt, Message
+from models.spelling import canonical
+from models.store.blocks import blocked_among
 from models.store.codec import from_document, to_changes, to_document
 from models.store.collections import Store
 from models.store.templates import Templates
 from models.store.transactions import transact
-from models.values import Direction, MessageStatus, MessageType
+from models.values import AddressKind, Direction, MessageStatus, MessageType
 from runtime.errors import LeaseLost, NotFound
 
 #: Messages that keep those behind them waiting.
@@ -145,10 +147,10 @@ class Sends:
         return sorted(found, key=lambda address: address.id != chat.address_id)
 
     def is_blocked(self, *, phone: str | None, user_id: str | None, session: ClientSession) -> bool:
-        """Say whether somebody is blocked by number or user id."""
-        either = [{name: value} for name, value in (("phoneNumber", phone), ("userId", user_id)) if value]
-        query = {"$or": [{**one, "isActive": True, "isDeleted": False} for one in either]}
-        return bool(either) and self._store.blockednumbers.find_one(query, {"_id": 1}, session=session) is not None
+        """Say whether somebody is blocked by number, in whichever spelling, or by user id."""
+        phones = [(AddressKind.PHONE.value, canonical(AddressKind.PHONE, phone))] if phone else []
+        users = [(AddressKind.BSUID.value, user_id)] if user_id else []
+        return bool(blocked_among(self._store.blockednumbers, phones + users, session))
 
     def known_key(self, key: str, *, now: datetime, session: ClientSession | None = None) -> IdempotencyKey | None:
         """Find what was asked under a key before; what has expired is removed at once."""

@@ -14,6 +14,7 @@ import pymongo
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
+from models.ids import PREFIXES, first_id
 from models.store.codec import from_document, to_document
 from models.store.collections import Store
 from models.values import EventStatus
@@ -37,6 +38,16 @@ _CLOSE: Final[list[dict[str, Any]]] = [
     {"$unset": ["ending", "claim", "leaseUntil", "nextAttemptAt"]},
 ]
 _ENDED: Final = [EventStatus.PROCESSED, EventStatus.FAILED, EventStatus.IGNORED]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Some of the stored webhooks: of a state and a vendor, received from a moment on and before another."""
+
+    status: str | None = None
+    provider: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,19 +201,29 @@ class WebhookEvents:
             raise NotFound(f"no webhook event {event_id}")
         return from_document(WebhookEvent, row)
 
-    def find(
-        self, *, status: str | None = None, since: datetime | None = None, until: datetime | None = None, limit: int
-    ) -> list[WebhookEvent]:
+    def find(self, stretch: Stretch, *, limit: int) -> list[WebhookEvent]:
         """Find rows, newest first."""
-        rows = self._events.find(_matching(status, since, until)).sort("id", -1).limit(limit)
+        rows = self._events.find(_within(stretch)).sort("id", -1).limit(limit)
         return [from_document(WebhookEvent, row) for row in rows]
 
-    def ended_ids(
-        self, *, status: str | None = None, since: datetime | None = None, until: datetime | None = None
-    ) -> list[str]:
-        """Ids of the matching rows that are at an end, oldest first."""
-        query = _matching(status, since, until)
-        query.setdefault("status", {"$in": _ENDED})
+    def count_ended(self, stretch: Stretch, *, before: datetime) -> int:
+        """Count the rows of a stretch that are at an end and were not replayed since a moment."""
+        return self._events.count_documents(_ended(stretch, before))
+
+    def reopen_some(self, stretch: Stretch, *, after: str, limit: int, before: datetime, now: datetime) -> list[str]:
+        """Put the next ended rows of a stretch back to wait, but for those replayed since `before`; return their ids.
+
+        Rows go by their ids, which sort by the time of receipt: `after` is the last of the piece before.
+        """
+        query = {"$and": [_ended(stretch, before), {"id": {"$gt": after}}]}
+        ids = [row["id"] for row in self._events.find(query, {"id": 1}).sort("id", 1).limit(limit)]
+        if ids:
+            self._events.update_many({"id": {"$in": ids}, "status": {"$in": _ENDED}}, _reopening(now))
+        return ids
+
+    def ended_ids(self, stretch: Stretch | None = None) -> list[str]:
+        """Ids of the rows of a stretch that are at an end, oldest first."""
+        query: dict[str, Any] = {"status": {"$in": _ENDED}, **_within(stretch or Stretch())}
         return [row["id"] for row in self._events.find(query, {"id": 1}).sort("id", 1)]
 
     def reopen(self, event_id: str, *, now: datetime, session: ClientSession | None = None) -> WebhookEvent:
@@ -212,18 +233,8 @@ class WebhookEvents:
             NotFound: there is none.
             Conflict: it waits or is being processed already.
         """
-        change = {
-            "$set": {
-                "status": EventStatus.PENDING,
-                "attempts": 0,
-                "nextAttemptAt": now,
-                "replayedAt": now,
-                "updatedAt": now,
-            },
-            "$unset": {"expiresAt": 1, "error": 1, "claim": 1, "leaseUntil": 1},
-        }
         ended = {"id": event_id, "status": {"$in": _ENDED}}
-        if not self._events.update_one(ended, change, session=session).matched_count:
+        if not self._events.update_one(ended, _reopening(now), session=session).matched_count:
             event = self.get(event_id, session=session)
             raise Conflict(f"webhook event {event_id} is {event.status}; it is not at an end yet")
         return self.get(event_id, session=session)
@@ -233,10 +244,22 @@ def _held(claimed: Sequence[WebhookEvent]) -> dict[str, Any]:
     return {"id": {"$in": [event.id for event in claimed]}, "claim": {"$in": list({event.claim for event in claimed})}}
 
 
-def _matching(status: str | None, since: datetime | None, until: datetime | None) -> dict[str, Any]:
-    received = {name: moment for name, moment in (("$gte", since), ("$lt", until)) if moment}
-    query: dict[str, Any] = {"status": status} if status else {}
-    return query | ({"receivedAt": received} if received else {})
+def _within(stretch: Stretch) -> dict[str, Any]:
+    """Bound the ids instead of the times they begin with: they have an index that is read in their order."""
+    bounds = {"$gte": stretch.since, "$lt": stretch.until}
+    ids = {name: first_id(PREFIXES["webhook_event"], moment) for name, moment in bounds.items() if moment}
+    values = {"status": stretch.status, "provider": stretch.provider, "id": ids or None}
+    return {name: value for name, value in values.items() if value}
+
+
+def _ended(stretch: Stretch, before: datetime) -> dict[str, Any]:
+    # Any bound on the id makes MongoDB read that index: nothing else finds the processed, nearly all there are.
+    return {"id": {"$gt": ""}, "status": {"$in": _ENDED}, **_within(stretch), "replayedAt": {"$not": {"$gte": before}}}
+
+
+def _reopening(now: datetime) -> dict[str, Any]:
+    again = {"status": EventStatus.PENDING, "attempts": 0, "nextAttemptAt": now, "replayedAt": now, "updatedAt": now}
+    return {"$set": again, "$unset": {"expiresAt": 1, "error": 1, "claim": 1, "leaseUntil": 1}}
 
 
 def _decision(key: Any, closing: Closing) -> UpdateOne:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from models.chat import REOPENED_BY_CUSTOMER, Chat
-from models.chat_tally import preview
+from models.chat_tally import preview, window_end
 from models.customer import Customer
 from models.ids import new_id
 from models.media_file import awaits_fetch
@@ -184,10 +184,7 @@ def _customer_wrote(chat: Tracked[Chat], message: Message, fact: Fact) -> None:
     if entity.last_inbound_at is None or message.timestamp > entity.last_inbound_at:
         chat.set(last_inbound_at=message.timestamp)
         if fact.service_window is not None:
-            expires, closed = message.timestamp + fact.service_window, entity.window_closed_at
-            chat.set(
-                window_expires_at=expires if closed is None or message.timestamp > closed else min(expires, closed)
-            )
+            chat.set(window_expires_at=window_end(message.timestamp, fact.service_window, entity.window_closed_at))
     if message.referral is not None and (entity.referral_at is None or message.timestamp < entity.referral_at):
         chat.set(referral=message.referral, referral_at=message.timestamp)
     if entity.blocked:

@@ -5,9 +5,9 @@ by whoever wrote it, or else by the sweep, and doing it twice changes nothing mo
 tell nothing but a number are judged again: who told a user id is who they said they are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from models.address import Address
 from models.chat_tally import is_unread, number_of
@@ -18,7 +18,7 @@ from models.store.batch import Batch, Tracked, Wanted
 from models.store.conversations import Conversations
 from models.store.moves import Moves
 from models.values import AddressKind
-from providers.base import Account
+from providers.base import Account, Provider
 from providers.events import MessageArrived, Party
 from runtime.clock import Clock
 from runtime.logs import logger
@@ -28,16 +28,25 @@ from services.conversing.parties import address_keys, chat_of
 #: How long an order may take whoever wrote it before the sweep carries it out.
 PATIENCE: Final = timedelta(seconds=15)
 _log = logger(__name__)
-FindAccount = Callable[[str], Account | None]
+
+
+class Reader(Protocol):
+    """Who knows accounts and the vendors they are with."""
+
+    def account(self, account_id: str) -> Account | None:
+        """Find an account by id."""
+
+    def provider(self, name: str) -> Provider:
+        """Find a dialect by its stored name."""
 
 
 class Moving:
     """Carries out orders to move messages."""
 
-    def __init__(self, conversations: Conversations, moves: Moves, account: FindAccount, clock: Clock) -> None:
+    def __init__(self, conversations: Conversations, moves: Moves, reader: Reader, clock: Clock) -> None:
         self._conversations = conversations
         self._moves = moves
-        self._account = account
+        self._reader = reader
         self._clock = clock
 
     def sweep(self) -> int:
@@ -66,22 +75,24 @@ class Moving:
 
     def _judge_again(self, move: MessageMove) -> bool:
         """Find again whose messages these are, now that more is known; say whether all could be looked at."""
-        account, address = self._account(move.config_id), self._moves.address(move)
+        account, address = self._reader.account(move.config_id), self._moves.address(move)
         if account is None or address is None:
             return False
         last: Message | None = None
         while messages := self._moves.told_by_number(move, address, after=last):
-            self._put_some([_again(one, account) for one in messages if _is_of(one, address)])
+            told = [_again(one, account) for one in messages if _is_of(one, address)]
+            self._put_some(told, self._reader.provider(account.provider).service_window)
             last = messages[-1]
         return True
 
-    def _put_some(self, told: Sequence[tuple[Fact, MessageArrived]]) -> None:
+    def _put_some(self, told: Sequence[tuple[Fact, MessageArrived]], window: timedelta | None) -> None:
         wanted = Wanted()
         for fact, event in told:
             wanted.addresses.update(address_keys(fact.account, event.party))
             wanted.messages.add((fact.account.id, event.provider_message_id))
 
         def fold(batch: Batch, _session: object) -> None:
+            batch.service_window = window
             for fact, event in told:
                 message = batch.message(fact.account.id, event.provider_message_id)
                 if message is not None:

@@ -53,14 +53,15 @@ def chat_of(batch: Batch, fact: Fact, event: MessageArrived) -> Tracked[Chat]:
     lead_to(seats, chat_id)
     answer_at(batch, chat, seats[0], fact.at)
     keep_current(chat, event.party, fact.at)
-    if batch.blocked and not chat.entity.blocked and _is_blocked(batch, event.party):
+    if batch.blocked and not chat.entity.blocked and (met := _blocked(batch, event.party)):
         chat.set(blocked=True)
+        batch.blocks_met |= met
     return chat
 
 
-def _is_blocked(batch: Batch, party: Party) -> bool:
-    """Whether one of the identities under which a party has just become known is blocked."""
-    return any((kind.value, canonical(kind, value)) in batch.blocked for kind, value in identities(party))
+def _blocked(batch: Batch, party: Party) -> set[tuple[str, str]]:
+    """Which of the identities under which a party has just become known are blocked."""
+    return batch.blocked & {(kind.value, canonical(kind, value)) for kind, value in identities(party)}
 
 
 def lead_to(seats: Iterable[Seat], chat_id: str | None) -> None:

@@ -69,4 +69,4 @@ def test_with_the_queue_away_reading_works_and_typing_is_no_error(api: Api) -> N
     object.__setattr__(api.wired.settings, "broker_url", Secret("redis://127.0.0.1:1/0"))
     assert api.agent.put(f"{CHATS}/{chat_id}/read").json["unreadCount"] == 0  # type: ignore[index]
     assert api.agent.post(f"{CHATS}/{chat_id}/typing").json == {"passedOn": False}
-    assert api.wired.store.chats.count_documents({"receiptDueAt": {"$exists": True}}) == 1
+    assert api.wired.store.receipts.count_documents({"id": chat_id}) == 1

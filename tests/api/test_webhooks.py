@@ -154,3 +154,48 @@ def test_without_a_queue_the_row_waits_for_the_sweep(api: Api) -> None:
     event_id = add_event(api.wired.store)
     assert api.admin.post(f"{EVENTS}/{event_id}/replay").status_code == 202
     assert api.wired.events.waiting(now=api.wired.clock.now(), limit=5) == [event_id]
+
+
+def test_many_are_replayed_by_one_order_in_as_many_requests_as_it_takes(
+    api: Api, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.sections.webhooks.REPLAYED_AT_ONCE", 2)
+    ids = [add_event(api.wired.store, status="failed") for _ in range(3)]
+    add_event(api.wired.store)
+
+    tried = api.admin.post(f"{EVENTS}/replay", json={"status": "failed", "dryRun": True})
+    assert (tried.status_code, tried.json) == (202, {"count": 3, "nextCursor": None})
+    assert api.wired.store.auditentries.count_documents({"verb": "replay"}) == 0
+
+    first = api.admin.post(f"{EVENTS}/replay", json={"status": "failed", "reason": "a mended parser"}).json
+    assert first is not None
+    assert first["count"] == 2
+    second = api.admin.post(f"{EVENTS}/replay", json={"cursor": first["nextCursor"]}).json
+    assert second == {"count": 1, "nextCursor": None}
+
+    assert sorted(one for _, some in rung(redis_client) for one in some) == sorted(ids)
+    entries = list(api.wired.store.auditentries.find({"entity": "webhookEvents"}))
+    assert [(one["verb"], one["after"], one["reason"]) for one in entries] == [
+        ("replay", {"status": "failed"}, "a mended parser")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("order", "field"),
+    [
+        ({}, "status"),
+        ({"reason": "x"}, "status"),
+        ({"status": "pending"}, "status"),
+        ({"since": "x"}, "since"),
+        ({"cursor": "aud_1.evt_1", "status": "failed"}, "cursor"),
+    ],
+)
+def test_an_order_must_say_which(api: Api, order: dict[str, Any], field: str) -> None:
+    answer = api.admin.post(f"{EVENTS}/replay", json=order)
+    assert answer.status_code == 422
+    assert list(answer.json["error"]["fields"]) == [field]  # type: ignore[index]
+
+
+def test_an_order_that_was_never_given_is_not_carried_on(api: Api) -> None:
+    assert api.admin.post(f"{EVENTS}/replay", json={"cursor": "aud_1.evt_1"}).status_code == 404
+    assert api.supervisor.post(f"{EVENTS}/replay", json={"status": "failed"}).status_code == 403

@@ -112,6 +112,22 @@ def test_replayed_by_what_they_are(
     assert rung(redis_client) == {ended[n] for n in chosen}
 
 
+def test_a_replay_of_many_is_one_act_and_can_be_tried_and_taken_up(
+    hookline: Hookline, wired: Wired, ended: list[str], redis_client: redis.Redis
+) -> None:
+    tried = hookline("events", "replay", "--provider", "meta-whatsapp", "--dry-run")
+    assert tried.out == "3 webhooks would be applied again\n"
+    assert rung(redis_client) == set()
+
+    hookline("events", "replay", "--provider", "meta-whatsapp")
+    (entry,) = wired.store.auditentries.find({"verb": "replay"})
+    again = hookline("events", "replay", "--continue", entry["id"])
+
+    assert entry["after"] == {"provider": "meta-whatsapp"}
+    assert again.out == "0 webhooks will be applied again\n"
+    assert wired.store.auditentries.count_documents({"verb": "replay"}) == 1
+
+
 @pytest.mark.parametrize("arguments", [(), ("evt_1", "--status", "failed"), ("evt_1", "--since", "1d")])
 def test_which_ones_must_be_said_in_one_way(arguments: tuple[str, ...], hookline: Hookline) -> None:
     outcome = hookline("events", "replay", *arguments)

@@ -50,9 +50,9 @@ def blocking(wired: Wired, calls: CannedCalls) -> Blocking:
     return another_process(wired, calls)
 
 
-def another_process(wired: Wired, calls: CannedCalls) -> Blocking:
+def another_process(wired: Wired, calls: CannedCalls, *, blocks: Blocks | None = None) -> Blocking:
     return Blocking(
-        Blocks(wired.store),
+        blocks or Blocks(wired.store),
         wired.auditing,
         wired.clock,
         account=wired.directory.by_id,
@@ -70,6 +70,13 @@ def chat(wired: Wired, **query: Any) -> dict[str, Any]:
 
 def counted(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0
+
+
+def settled(wired: Wired, blocking: Blocking) -> None:
+    """Let blocks come to rest: nobody who opens a chat now was overlooked."""
+    blocking.attend()
+    wired.clock_hand.move(SETTLED_AFTER)
+    blocking.attend()
 
 
 def row(wired: Wired, block: BlockedNumber) -> BlockedNumber:
@@ -243,7 +250,9 @@ class TestSameMoment:
     """A block and a chat that are made in the same moment see nothing of each other; a second look does."""
 
     def unseen(self, wired: Wired, *, blocked: bool) -> str:
+        wired.store.blockednumbers.update_many({}, {"$set": {"isDeleted": True}})
         wired.deliver(meta.envelope(meta.text("one")))
+        wired.store.blockednumbers.update_many({}, {"$set": {"isDeleted": False}})
         found = chat(wired)
         wired.store.chats.update_one({"id": found["id"]}, {"$set": {"blocked": blocked}})
         return str(found["id"])
@@ -316,6 +325,87 @@ class TestVendor:
         blocking.attend()
         assert row(wired, block).vendor_blocks == []
         assert calls.requests == []
+
+    def test_it_is_told_as_soon_as_a_sender_blocked_before_writes(
+        self, wired: Wired, blocking: Blocking, calls: CannedCalls
+    ) -> None:
+        block = blocking.block(phone_number=PHONE, by=RUTH)
+        settled(wired, blocking)
+        assert row(wired, block).next_attempt_at is None
+
+        wired.deliver(meta.envelope(meta.text("one")))
+        assert blocking.attend() == 1
+
+        (request,) = calls.requests
+        assert (request.method, json.loads(request.body)["block_users"]) == ("POST", [{"user": PHONE}])
+        assert [one.state for one in row(wired, block).vendor_blocks] == [PushState.DONE]
+        wired.deliver(meta.envelope(meta.text("two", at=meta.NOON + 1)))
+        assert blocking.attend() == 0
+
+        calls.answers = [FREED]
+        blocking.unblock(block.id, by=RUTH)
+        blocking.attend()
+        assert [one.method for one in calls.requests] == ["POST", "DELETE"]
+
+    def test_of_senders_who_are_not_blocked_no_block_is_touched(self, wired: Wired, blocking: Blocking) -> None:
+        block = blocking.block(phone_number=PHONE, by=RUTH)
+        settled(wired, blocking)
+        before = row(wired, block)
+        wired.deliver(meta.envelope(meta.text("one", sender="447700900111")))
+        assert row(wired, block) == before
+
+    def test_who_writes_while_a_clock_looks_after_their_block_is_not_forgotten(
+        self, wired: Wired, calls: CannedCalls
+    ) -> None:
+        """The clock has looked where they are known, and would write down that nothing is left to do."""
+
+        class Slow(Blocks):
+            arriving = True
+
+            def finish(self, *args: Any, **kwargs: Any) -> bool:
+                if self.arriving:
+                    self.arriving = False
+                    wired.deliver(meta.envelope(meta.text("one")))
+                return super().finish(*args, **kwargs)
+
+        blocking = another_process(wired, calls, blocks=Slow(wired.store))
+        block = blocking.block(phone_number=PHONE, by=RUTH)
+        wired.clock_hand.move(SETTLED_AFTER)
+        assert (blocking.attend(), calls.requests) == (0, [])
+        assert blocking.attend() == 1
+        assert [one.state for one in row(wired, block).vendor_blocks] == [PushState.DONE]
+
+    def test_unblocked_while_a_vendor_is_told_who_came_later_it_is_told_of_the_end_too(
+        self, wired: Wired, blocking: Blocking, calls: CannedCalls
+    ) -> None:
+        block = blocking.block(phone_number=PHONE, by=RUTH)
+        settled(wired, blocking)
+        wired.deliver(meta.envelope(meta.text("one")))
+        calls.meanwhile = lambda: blocking.unblock(block.id, by=RUTH)
+        blocking.attend()
+        calls.meanwhile = None
+        calls.answers = [FREED]
+        blocking.attend()
+        assert [one.method for one in calls.requests] == ["POST", "DELETE"]
+        assert [one.state for one in row(wired, block).vendor_blocks] == [PushState.DONE]
+
+    def test_overtaken_before_it_is_told_it_is_left_to_whoever_came_later(
+        self, wired: Wired, calls: CannedCalls
+    ) -> None:
+        class Slow(Blocks):
+            def claim(self, *args: Any, **kwargs: Any) -> BlockedNumber | None:
+                found = super().claim(*args, **kwargs)
+                if found is not None and found.is_active:
+                    process.unblock(found.id, by=RUTH)
+                return found
+
+        wired.deliver(meta.envelope(meta.text("one")))
+        process = another_process(wired, calls, blocks=Slow(wired.store))
+        process.block(phone_number=PHONE, by=RUTH)
+        assert (process.attend(), calls.requests) == (0, [])
+        calls.answers = [FREED]
+        assert process.attend() == 1
+        assert [one.method for one in calls.requests] == ["DELETE"]
 
     def test_what_it_will_never_take_is_not_asked_again(
         self, wired: Wired, blocking: Blocking, calls: CannedCalls

@@ -80,6 +80,10 @@ class Desk:
     def chat_id(self) -> str:
         return str(self.chat["id"])
 
+    @property
+    def receipts(self) -> list[dict[str, Any]]:
+        return list(self.wired.store.receipts.find())
+
     def message(self, text: str) -> Message:
         row = self.wired.store.messages.find_one({"text": text})
         assert row is not None
@@ -177,7 +181,7 @@ class TestMarks:
         assert not marks.arriving
         assert desk.message("meanwhile").status is MessageStatus.RECEIVED
         assert desk.chat["unreadCount"] == desk.recount() == 1
-        assert desk.chat["receiptFor"] == desk.message("second").id
+        assert [(one["id"], one["messageId"]) for one in desk.receipts] == [(desk.chat_id, desk.message("second").id)]
         assert desk.chat["lastMessage"]["status"] == "received"
 
     def test_what_arrives_in_the_same_moment_is_counted(self, desk: Desk) -> None:
@@ -233,7 +237,7 @@ class TestReceipts:
         told = json.loads(request.body)
         assert (told["status"], told["message_id"]) == ("read", desk.message("two").provider_message_id)
         assert "typing_indicator" not in told
-        assert "receiptDueAt" not in desk.chat
+        assert desk.receipts == []
 
     def test_it_is_told_once_however_many_rings_there_are(self, desk: Desk) -> None:
         desk.write("one")
@@ -265,7 +269,7 @@ class TestReceipts:
             assert desk.telling.receipts([]) == 0
             desk.wired.clock_hand.move(PAUSE)
         assert len(desk.calls.requests) == TRIES
-        assert "receiptDueAt" not in desk.chat
+        assert desk.receipts == []
 
     @pytest.mark.parametrize(
         "answer", [Unanswered("timeout"), HttpAnswer(status=400, body=b'{"error": {"code": 100}}')]
@@ -320,11 +324,25 @@ class TestReceipts:
         assert desk.telling.receipts([]) == 0
         assert desk.calls.requests == []
 
+    def test_a_message_that_moved_to_another_chat_is_told_of_all_the_same_unless_that_is_blocked(
+        self, desk: Desk
+    ) -> None:
+        for blocked in (True, False):
+            text = f"blocked: {blocked}"
+            desk.write(text)
+            desk.marking.mark(desk.chat_id, by=AMARA)
+            other = desk.wired.store.chats.find_one({"id": desk.chat_id}, {"_id": 0}) or {}
+            other |= {"id": f"chat_{blocked}", "addressId": f"adr_{blocked}", "blocked": blocked}
+            desk.wired.store.chats.insert_one(other)
+            desk.wired.store.messages.update_one({"text": text}, {"$set": {"chatId": other["id"]}})
+            assert desk.telling.receipts([desk.chat_id]) == int(not blocked)
+            assert desk.receipts == []
+
     def test_turned_off_nobody_is_told_anything(self, wired: Wired, redis_uri: str, redis_client: Redis) -> None:
         desk = Desk(wired, redis_uri, receipts=False)
         desk.write("one")
         assert desk.marking.mark(desk.chat_id, by=AMARA) == 1
-        assert "receiptDueAt" not in desk.chat
+        assert desk.receipts == []
         assert not desk.marking.typing(desk.chat_id)
         assert desk.bell.rung == desk.typing_bell.rung == []
 

@@ -10,7 +10,18 @@ from models.store.collections import Store
 
 #: Moments and ids of our own doing, which no vendor knows; and what only says where something came from.
 OURS: Final = frozenset(
-    {"_id", "claim", "createdAt", "eventId", "expiresAt", "fetch", "generation", "lastUsedAt", "leaseUntil", "mergedFrom"}
+    {
+        "_id",
+        "claim",
+        "createdAt",
+        "eventId",
+        "expiresAt",
+        "fetch",
+        "generation",
+        "lastUsedAt",
+        "leaseUntil",
+        "mergedFrom",
+    }
     | {"processedAt", "receivedAt", "reopenedAt", "replayedAt", "updatedAt", "nextAttemptAt", "attempts"}
 )
 _NOBODY: Final = "nobody yet"
@@ -81,6 +92,6 @@ def _plain(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, list):
         return [_plain(one, names) for one in value]
     if isinstance(value, str):
-        is_ours = value.startswith(("chat_", "cus_", "tpl_"))
+        is_ours = value.startswith(("chat_", "cus_", "tpl_", "pnd_", "mov_", "msg_"))
         return names.get(value, _NOBODY if is_ours else value)
     return value

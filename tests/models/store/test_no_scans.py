@@ -16,15 +16,15 @@ from models.store.collections import Store
 from models.store.configs import Configs
 from models.store.conversations import Conversations
 from models.store.follow_ups import FollowUps
-from models.store.read_marks import ReadMarks
-from models.store.templates import Templates, saying
 from models.store.outboxes import Outboxes
 from models.store.pauses import Pauses
+from models.store.read_marks import ReadMarks
 from models.store.sending import Sends
+from models.store.templates import Templates, saying
 from models.store.tokens import ApiTokens
 from models.store.transactions import transact
 from models.store.views import Listing, View
-from models.store.webhook_events import WebhookEvents
+from models.store.webhook_events import Stretch, WebhookEvents
 from models.values import EventStatus, MessageStatus
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -42,8 +42,11 @@ def scanless(store: Store) -> Iterator[Store]:
 @pytest.mark.parametrize("since", [None, NOON])
 def test_webhooks_are_listed(scanless: Store, status: EventStatus | None, since: datetime | None) -> None:
     events = WebhookEvents(scanless)
-    assert events.find(status=status, since=since, limit=10) == []
-    assert events.ended_ids(status=status, since=since) == []
+    stretch = Stretch(status=status, since=since, provider="twilio")
+    assert events.find(stretch, limit=10) == []
+    assert events.ended_ids(stretch) == []
+    assert events.count_ended(stretch, before=NOON) == 0
+    assert events.reopen_some(stretch, after="", limit=10, before=NOON, now=NOON) == []
 
 
 def test_waiting_webhooks_are_found(scanless: Store) -> None:
@@ -82,7 +85,7 @@ def test_accounts_and_tokens_are_found(scanless: Store) -> None:
 def test_templates_are_found(scanless: Store) -> None:
     templates = Templates(scanless)
     assert templates.all() == templates.all(config_id="cfg_1", status="approved") == []
-    assert templates.named("cfg_1", "greeting") == templates.usable("cfg_1") == []
+    assert (templates.named("cfg_1", "greeting"), templates.usable("cfg_1")) == ([], [])
     assert templates.unseen("cfg_1", made_before=NOON, met_before=NOON) == []
     assert templates.removed("cfg_1", ["greeting"]) == set()
     listing = Listing(wanted={"status": "approved"}, sort="name")
@@ -126,6 +129,7 @@ def test_what_is_unread_is_found(scanless: Store) -> None:
     marks = ReadMarks(scanless)
     assert marks.mark("chat_1", agent_id="agt_1", receipt=True, now=NOON) == 0
     assert marks.newest_inbound("chat_1") is None
+    assert marks.claim_receipt("chat_1", now=NOON) is None
 
 
 def test_what_is_to_be_sent_is_found(scanless: Store) -> None:

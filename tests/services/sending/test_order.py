@@ -181,3 +181,25 @@ def test_chats_united_while_something_is_queued_lose_nothing(desk: Desk) -> None
 
     assert desk.vendor.accepted(message.id) == 1
     assert desk.outboxes == 0
+
+
+def test_one_queued_in_the_moment_its_outbox_is_cleared_away_is_not_left_behind(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat_id = desk.chat()
+    desk.write(chat_id, "first")
+    head, late = desk.wired.sends.head, []
+
+    def found(chat: str) -> object:
+        message = head(chat)
+        if message is None and not late:
+            late.append(desk.write(chat_id, "late").id)
+        return message
+
+    monkeypatch.setattr(desk.wired.sends, "head", found)
+    (turn,) = desk.wired.delivering.claim(limit=1)
+    desk.wired.delivering.work(turn)
+    assert desk.outboxes == 1
+    desk.deliver()
+
+    assert desk.vendor.accepted(late[0]) == 1

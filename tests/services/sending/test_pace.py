@@ -158,3 +158,14 @@ def test_a_queued_message_whose_outbox_was_lost_is_found(desk: Desk) -> None:
     desk.deliver()
 
     assert desk.vendor.accepted(message.id) == 1
+
+
+def test_a_probe_that_another_has_taken_is_not_taken_again(desk: Desk) -> None:
+    desk.write(desk.chat())
+    desk.vendor.answers(then=vendors.EXPIRED)
+    desk.deliver()
+    desk.pass_time(seconds=10)
+    (seen,) = desk.wired.delivering._pausing.known().values()
+
+    assert desk.wired.delivering._pausing.take_probe(seen) is not None
+    assert desk.wired.delivering._pausing.take_probe(seen) is None

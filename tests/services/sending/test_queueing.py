@@ -10,6 +10,7 @@ from models.response_clock import counted, turn_of
 from models.values import MessageStatus, MessageType, SenderType
 from runtime.errors import Conflict, Invalid, NotFound
 from services.sending.orders import Order, split, text_order
+from tests.support import meta_webhooks as meta
 from tests.support import vendor as vendors
 from tests.support.sending import AGENT, Desk
 
@@ -161,6 +162,21 @@ def test_nothing_is_sent_to_the_blocked(desk: Desk) -> None:
         with pytest.raises(Conflict) as caught:
             desk.write(one)
         assert caught.value.code == "blocked"
+
+
+@pytest.mark.parametrize("spelling", ["551187654321", "5511987654321"])
+def test_whoever_is_blocked_is_so_in_every_spelling_of_the_number(desk: Desk, spelling: str) -> None:
+    at = int(desk.wired.clock.now().timestamp())
+    (event,) = desk.wired.deliver(meta.envelope(meta.text("a question", sender=spelling, at=at)))
+    chat_id = event.items[0].chat_id or ""
+    desk.write(chat_id)
+    desk.wired.store.blockednumbers.insert_one(
+        {"id": "blk_1", "phoneNumber": "+5511987654321", "isActive": True, "isDeleted": False}
+    )
+
+    with pytest.raises(Conflict) as caught:
+        desk.write(chat_id)
+    assert caught.value.code == "blocked"
 
 
 def test_a_message_goes_to_the_chats_own_address_and_never_to_the_customers_phone(desk: Desk) -> None:
