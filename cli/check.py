@@ -31,8 +31,16 @@ def check() -> None:
         in_vain = name in IN_MONGODB and problems["mongodb"]
         problem = problems[name] = "not checked without mongodb" if in_vain else _probed(probe, services)
         click.echo(f"{'FAIL' if problem else 'ok':4}  {name:10}  {problem or ''}".rstrip())
+    if not problems["mongodb"]:
+        for config in _unheard(services):
+            click.echo(f"note  webhooks    {config.id}: no webhook has reached it yet")
     if any(problems.values()):
         raise SystemExit(1)
+
+
+def _unheard(services: Services) -> list[WhatsAppConfig]:
+    """The accounts that nothing was ever heard of: their vendor may not have been given the webhook's URL."""
+    return [config for config in services.configs.live() if config.last_event_at is None]
 
 
 def _probed(probe: "Callable[[Services], str | None]", services: Services) -> str | None:

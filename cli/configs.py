@@ -108,7 +108,7 @@ def list_command(as_json: bool) -> None:  # noqa: FBT001
         provider = registry.by_name(config.provider)
         if provider is not None:
             rows.append(described(config, provider))
-    show(rows, columns=("id", "provider", "name", "isActive", "health", "webhookUrl"), as_json=as_json)
+    show(rows, columns=("id", "provider", "name", "isActive", "health", "lastEventAt", "webhookUrl"), as_json=as_json)
 
 
 @configs.command("rotate")

@@ -62,7 +62,7 @@ def cli(ctx: click.Context, data: Path | None) -> None:
 def main() -> None:
     """Run the command line; our own errors become one line on stderr and exit code 1."""
     try:
-        sys.exit(cli(standalone_mode=False) or 0)
+        sys.exit(cli(prog_name="hookline", standalone_mode=False) or 0)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.exceptions.NoArgsIsHelpError as error:

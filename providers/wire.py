@@ -70,6 +70,26 @@ def load_json(body: bytes) -> Any:
         return _load_oddity(body)
 
 
+def holds_more(body: bytes, limit: int) -> bool:
+    """Say whether a JSON document holds more than so many lists, objects and elements of lists; no more are counted.
+
+    Cheap where it does not, and bounded where it does: making an event of each would take a hundred times as long.
+    """
+    if body.count(b",") + body.count(b"[") + body.count(b"{") <= limit:
+        return False
+    try:
+        level = [one for one in [load_json(body)] if isinstance(one, (dict, list))]
+    except NotJsonError:
+        return False
+    count = 0
+    while level and count <= limit:
+        held = level.pop()
+        inner = held if isinstance(held, list) else [one for one in held.values() if isinstance(one, (dict, list))]
+        count += len(inner)
+        level += (one for one in inner if isinstance(one, (dict, list)))
+    return count > limit
+
+
 def _load_oddity(body: bytes) -> Any:
     try:
         text_ = body.decode("utf-8-sig", "surrogatepass")

@@ -88,7 +88,11 @@ LENDINGS = Counter("hookline_media_lent", "Files handed to vendors, by how that 
 EVENTS_WAITING: Final = ("hookline_events_waiting", "Stored webhooks not yet at an end.", ("state",))
 EVENTS_OLDEST: Final = ("hookline_events_oldest_seconds", "Age of the oldest of them.", ("state",))
 MESSAGES_WAITING: Final = ("hookline_messages_waiting", "Outbound messages whose fate is open.", ("state",))
-MESSAGES_OLDEST: Final = ("hookline_messages_oldest_seconds", "How long the chat has been due that waits longest to be sent for.", ())
+MESSAGES_OLDEST: Final = (
+    "hookline_messages_oldest_seconds",
+    "How long the chat has been due that waits longest to be sent for.",
+    (),
+)
 ACCOUNTS_PAUSED: Final = ("hookline_accounts_paused", "Accounts that do not send now.", ())
 QUERY_FAILED: Final = ("hookline_depth_query_failed", "1 if the depths could not be read at this scrape.", ())
 

@@ -146,6 +146,7 @@ def described(config: WhatsAppConfig, provider: Provider) -> dict[str, object]:
         "isActive": config.is_active,
         "webhookUrl": config.webhook_url,
         "webhookStatus": config.webhook_status.value,
+        "lastEventAt": config.last_event_at,
         "health": config.health.state.value,
     }
     for form_field in provider.form:

@@ -28,6 +28,7 @@ from providers.events import (
     StatusChanged,
     TemplateChanged,
 )
+from providers.wire import holds_more
 from runtime.errors import Unavailable
 from runtime.logs import logger
 from services.conversing.facts import Fact, Verdict, ignored
@@ -56,6 +57,9 @@ UNSPOKEN: Final = "unknown_provider"
 #: Parts of one delivery, at most. The vendors' largest (3 MB of synced history) hold fewer; what becomes of each is
 #: written into the row, and the row must stay a document.
 MAX_PARTS: Final = 20_000
+#: Objects, lists and elements of lists in one delivery, at most: it is parsed only if it holds no more. A message of
+#: the largest holds some five.
+MAX_VALUES: Final = 10 * MAX_PARTS
 
 _log = logger(__name__)
 RetainUntil = Callable[[EventStatus, datetime], datetime]
@@ -105,6 +109,8 @@ class Reader:
         provider = self._providers.get(event.provider)
         if provider is None:
             return set_aside(event, UNSPOKEN)
+        if holds_more(event.raw_body, MAX_VALUES):
+            return set_aside(event, "too_many_parts")
         found = self._parse(provider, event)
         if len(found) > MAX_PARTS:
             return set_aside(event, f"too_many_parts: {len(found)}")
@@ -139,6 +145,9 @@ class Reader:
             yield Part(event, verdict=ignored(event.reason))
             return
         accounts = self._accounts(row, provider, event)
+        if not accounts and self._directory.refresh():
+            # Another process may have added the account a moment ago.
+            accounts = self._accounts(row, provider, event)
         allowed = [account for account in accounts if self._directory.speaks_for(row.config_id or "", account)]
         if not allowed:
             yield Part(event, verdict=ignored(FOREIGN if accounts else UNKNOWN))

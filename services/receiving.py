@@ -7,7 +7,7 @@ of what events do to a conversation: that is `services.conversing`.
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -69,6 +69,7 @@ class Receiving:
         lease: timedelta,
         retention: Retention,
         on_media: Callable[[Sequence[str]], None] = lambda _ids: None,
+        on_heard: Callable[[Mapping[str, datetime]], None] = lambda _latest: None,
     ) -> None:
         self._events = events
         self._conversations = conversations
@@ -80,6 +81,7 @@ class Receiving:
         self._retention = retention
         self._turns = itertools.count()
         self._on_media = on_media
+        self._on_heard = on_heard
 
     def receive(self, ids: Sequence[str]) -> int:
         """Bring these rows (or, given none, any that wait) to their end; return how many this call claimed.
@@ -275,6 +277,8 @@ class Receiving:
         except Exception as error:  # noqa: BLE001  nothing may be applied a second time because of what comes after
             _log.warning("settling_left_to_sweep", error=type(error).__name__, exc_info=True)
         self._ring_for_media(written.to_fetch)
+        # A later one replaces an earlier one of the same account.
+        self._on_heard({fact.account.id: fact.received_at for fact in sorted(facts, key=_received)})
 
     def _ring_for_media(self, message_ids: Sequence[str]) -> None:
         """Have files fetched, after the commit; a ring that fails is the sweep's to make good."""
@@ -284,6 +288,10 @@ class Receiving:
             self._on_media(message_ids)
         except Exception as error:  # noqa: BLE001  as above
             _log.info("media_left_to_sweep", error=type(error).__name__, messages=len(message_ids))
+
+
+def _received(fact: Fact) -> datetime:
+    return fact.received_at
 
 
 def _groups(rows: Sequence[tuple[str, int]]) -> Iterator[list[str]]:
@@ -324,7 +332,9 @@ def _count(batch: Sequence[Row], closings: Sequence[Closing], now: datetime) -> 
     ends = Counter((provider, closing.status.value) for provider, closing in ended)
     items = [(provider, item) for provider, closing in ended for item in closing.items]
     parts = Counter((provider, item.kind, item.outcome.value) for provider, item in items)
-    blocked = Counter(provider for provider, item in items if item.reason == BLOCKED and item.outcome == Outcome.APPLIED)
+    blocked = Counter(
+        provider for provider, item in items if item.reason == BLOCKED and item.outcome == Outcome.APPLIED
+    )
     for labels, number in ends.items():
         EVENTS.labels(*labels).inc(number)
     for kind, number in parts.items():

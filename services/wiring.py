@@ -45,6 +45,7 @@ from services.curating.keeping import Keeping
 from services.curating.syncing import Connected, Syncing
 from services.curating.using import Using
 from services.curating.vendor import Vendors
+from services.hearing import Hearing
 from services.marking import Marking, Telling
 from services.media.fetching import MediaFetching
 from services.media.lending import Lending
@@ -140,6 +141,7 @@ class Services:
             lease=self.settings.lease,
             retention=Retention(ended=self.settings.retention, failed=self.settings.retention_failed),
             on_media=self.media_fetching.announce,
+            on_heard=Hearing(self.configs).heard,
         )
 
     @cached_property

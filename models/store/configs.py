@@ -4,13 +4,14 @@ Deliberately no keys here: `services.connecting` seals, `providers.accounts` ope
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import pymongo
 
 from models.store.codec import from_document, to_changes, to_document
 from models.store.collections import Store
-from models.whatsapp_config import WhatsAppConfig
+from models.whatsapp_config import WebhookStatus, WhatsAppConfig
 from runtime.clock import Clock
 from runtime.errors import Conflict, NotFound
 
@@ -51,6 +52,14 @@ class Configs:
         """Store a new account."""
         now = clock.now()
         self._configs.insert_one(to_document(config) | {"createdAt": now, "updatedAt": now})
+
+    def note_event(self, config_id: str, at: datetime) -> None:
+        """Note that an account's webhooks reach us, at least up to a moment."""
+        older = [{"lastEventAt": {"$exists": False}}, {"lastEventAt": {"$lt": at}}]
+        self._configs.update_one(
+            {"id": config_id, "$or": older},
+            {"$set": {"lastEventAt": at, "webhookStatus": WebhookStatus.ACTIVE.value}},
+        )
 
     def change(
         self, config_id: str, values: Mapping[str, Any], clock: Clock, *, held: Mapping[str, Any] | None = None

@@ -1,16 +1,23 @@
 """Rows to ask for, as the workers would have written them."""
 
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from models.agent import Permissions, Role
 from models.blocked_number import BlockedNumber
+from models.caller import Caller
 from models.chat import Chat
 from models.follow_up import FollowUp
 from models.ids import new_id
-from models.message import Message
+from models.message import Media, Message
 from models.store.codec import to_document
 from models.store.collections import Store
-from models.values import ChatStatus, Direction, EventStatus, MessageStatus, SenderType
+from models.template import Template
+from models.values import ChatStatus, Direction, EventStatus, MessageStatus, MessageType, SenderType
+from services.media.fetching import here
+from tests.services.media.vendor import picture
+from tests.support.wired import Wired
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -87,6 +94,24 @@ def add_follow_up(store: Store, chat_id: str, *, at: datetime = NOON, **values: 
     defaults = {"chat_id": chat_id, "scheduled_at": at, "created_at": at, "updated_at": at}
     store.followups.insert_one(to_document(FollowUp(**{"id": follow_up_id, **defaults, **values})))
     return follow_up_id
+
+
+def add_template(store: Store, *, at: datetime = NOON, **values: Any) -> str:
+    """Store a quick reply for all accounts."""
+    template_id = new_id("tpl", at)
+    defaults = {"name": template_id, "content": "Hello {{name}}.", "created_at": at, "updated_at": at}
+    store.templates.insert_one(to_document(Template(**{"id": template_id, **defaults, **values})))
+    return template_id
+
+
+def add_file(wired: Wired, chat_id: str) -> str:
+    """Store a picture that a chat shows."""
+    nobody = Caller(token_id="tok_nobody", name="nobody", role=Role.AGENT, permissions=Permissions())
+    stream = io.BytesIO(picture())
+    file = wired.uploading.take(stream, file_name="a.jpg", declared="image/jpeg", by=nobody)
+    message_id = add_message(wired.store, chat_id, type=MessageType.IMAGE, media=here(Media(), file))
+    wired.media_files.show_in(file.id, message_id)
+    return file.id
 
 
 def add_block(store: Store, *, at: datetime = NOON, **values: Any) -> str:

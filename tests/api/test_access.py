@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from api.access import check_all_routes
 from models.agent import Permissions, Role
 from tests.api.conftest import AGENT_ID, BASE, Api, Caller
-from tests.api.rows import NOON, add_block, add_chat, add_event, add_follow_up, add_message
+from tests.api.rows import NOON, add_block, add_chat, add_event, add_file, add_follow_up, add_message, add_template
 
 KINDS = ("nobody", "bad token", "agent", "supervisor", "admin")
 OPEN = (200, 200, 200, 200, 200)
@@ -35,6 +35,22 @@ MATRIX = {
     f"GET {BASE}/followups/<follow_up_id>": (401, 401, 404, 200, 200),
     f"PUT {BASE}/followups/<follow_up_id>": (401, 401, 404, 200, 200),
     f"DELETE {BASE}/followups/<follow_up_id>": (401, 401, 404, 200, 200),
+    f"POST {BASE}/chats/<chat_id>/messages": (401, 401, 404, 422, 422),
+    f"POST {BASE}/messages/<message_id>/retry": (401, 401, 404, 409, 409),
+    f"POST {BASE}/messages/<message_id>/cancel": (401, 401, 404, 409, 409),
+    f"POST {BASE}/media": (401, 401, 422, 422, 422),
+    f"GET {BASE}/media/<media_id>": (401, 401, 404, 200, 200),
+    f"GET {BASE}/media/<media_id>/thumbnail": (401, 401, 404, 200, 200),
+    f"POST {BASE}/media/<message_id>/refetch": (401, 401, 404, 409, 409),
+    # Open to who has a signed link; nobody here has one.
+    f"GET {BASE}/media/<media_id>/public": (404, 404, 404, 404, 404),
+    f"GET {BASE}/templates": (401, 401, 200, 200, 200),
+    f"POST {BASE}/templates": (401, 401, 403, 422, 422),
+    f"POST {BASE}/templates/sync": (401, 401, 403, 200, 200),
+    f"GET {BASE}/templates/<template_id>": (401, 401, 200, 200, 200),
+    f"PUT {BASE}/templates/<template_id>": (401, 401, 403, 200, 200),
+    f"DELETE {BASE}/templates/<template_id>": (401, 401, 403, 200, 200),
+    f"POST {BASE}/templates/<template_id>/preview": (401, 401, 200, 200, 200),
     f"GET {BASE}/blocked-numbers": (401, 401, 403, 200, 200),
     f"POST {BASE}/blocked-numbers": (401, 401, 403, 422, 422),
     f"GET {BASE}/blocked-numbers/<block_id>": (401, 401, 403, 200, 200),
@@ -69,6 +85,8 @@ def test_every_route_answers_every_caller_as_the_matrix_says(api: Api, kind: str
         "<event_id>": add_event(api.wired.store),
         "<follow_up_id>": lambda: add_follow_up(api.wired.store, chat_id, agent_id="agt_somebody_else"),
         "<block_id>": lambda: add_block(api.wired.store),
+        "<media_id>": add_file(api.wired, chat_id),
+        "<template_id>": lambda: add_template(api.wired.store),
         "<name>": "start.js",
     }
     who = callers(api)[kind]

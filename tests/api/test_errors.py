@@ -100,7 +100,9 @@ def test_no_filter_of_any_list_takes_an_operator(api: Api, operator: str) -> Non
     admin = api.admin
     asked = 0
     for path, operations in admin.client.get("/openapi.json").json["paths"].items():  # type: ignore[index]
-        for parameter in operations.get("get", {}).get("parameters", ()):
+        parameters = operations.get("get", {}).get("parameters", ())
+        # What is no list has parameters too: a signed link, which is 404 when it is not good.
+        for parameter in parameters if "cursor" in {one["name"] for one in parameters} else ():
             where = path.replace("{chat_id}", chat_id)
             response = admin.get(where, **{parameter["name"]: operator})
             assert response.status_code in {200, 422}, (path, parameter["name"], response.text)

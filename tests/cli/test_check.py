@@ -16,12 +16,20 @@ def table(text: str) -> dict[str, tuple[str, str]]:
     return {row[1]: (row[0], row[2] if len(row) > 2 else "") for row in rows}
 
 
-def test_with_everything_in_place_all_is_ok(hookline: Hookline) -> None:
+def test_with_everything_in_place_all_is_ok(hookline: Hookline, wired: Wired) -> None:
+    wired.deliver(meta.envelope(meta.text()))
     outcome = hookline("check")
 
     assert outcome.code == 0
     assert outcome.err == ""
     assert table(outcome.out) == dict.fromkeys(PROBES, ("ok", ""))
+
+
+def test_an_account_that_nothing_was_heard_of_is_named_and_is_no_failure(hookline: Hookline, wired: Wired) -> None:
+    outcome = hookline("check")
+
+    assert outcome.code == 0
+    assert table(outcome.out)["webhooks"] == ("note", f"{wired.account.id}: no webhook has reached it yet")
 
 
 def test_missing_indexes_are_named(hookline: Hookline, database_name: str, monkeypatch: pytest.MonkeyPatch) -> None:

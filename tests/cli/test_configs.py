@@ -136,7 +136,8 @@ def test_a_secret_may_be_asked_for_and_is_not_echoed(
 def test_the_list_is_a_table_or_json_without_secrets(hookline: Hookline, wired: Wired) -> None:
     table = hookline("configs", "list")
 
-    assert table.out.splitlines()[0].split() == ["id", "provider", "name", "isActive", "health", "webhookUrl"]
+    columns = ["id", "provider", "name", "isActive", "health", "lastEventAt", "webhookUrl"]
+    assert table.out.splitlines()[0].split() == columns
     assert wired.account.id in table.out
     (row,) = listed(hookline)
     assert row["hasWebhookSecret"] is True

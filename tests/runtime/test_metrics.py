@@ -11,7 +11,7 @@ from runtime import metrics
 
 ROOT = Path(__file__).parents[2]
 #: Labels whose values are few and known; a number, a name or a tenant is none of them.
-CLOSED = {"provider", "outcome", "job", "status", "state", "kind", "route", "method", "reason"}
+CLOSED = {"provider", "outcome", "job", "status", "state", "kind", "route", "method", "reason", "type", "scope"}
 COUNT = """
 from runtime.metrics import FENCED_WRITES, INTAKE_WAITING, forget_process, render
 import os

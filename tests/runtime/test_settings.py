@@ -14,7 +14,16 @@ from cryptography.fernet import Fernet
 
 from runtime.crypto import Secret
 from runtime.errors import SettingsError
-from runtime.settings import DURATIONS, LOCK_FILE, MAY_BE_ZERO, RUN_FILE, Settings, load_settings, use_running, variable_names
+from runtime.settings import (
+    DURATIONS,
+    LOCK_FILE,
+    MAY_BE_ZERO,
+    RUN_FILE,
+    Settings,
+    load_settings,
+    use_running,
+    variable_names,
+)
 
 ROOT = Path(__file__).parents[2]
 KEY = Fernet.generate_key().decode()
@@ -62,7 +71,10 @@ READ: dict[str, tuple[str, object]] = {
     "READ_RECEIPTS": ("off", "off"),
 }
 WRONG: list[tuple[str, str]] = [
-    *(("MEDIA_URL", value) for value in ("gridfs://other", "s3://", "s3://a/b#c", "file:///tmp", "https://s3.example", "media")),
+    *(
+        ("MEDIA_URL", value)
+        for value in ("gridfs://other", "s3://", "s3://a/b#c", "file:///tmp", "https://s3.example", "media")
+    ),
     *((name, value) for name in ("MONGODB_URI",) for value in ("db.example", "http://db.example", "mongodb://")),
     *(
         (name, value)

@@ -61,6 +61,19 @@ class Demo:
         rows: list[dict[str, Any]] = answer.json()["data"]
         return rows
 
+    def answer(self, provider: str) -> str:
+        """Write to one of a vendor's chats, as the greeting shows; return our id of the message."""
+        chat = next(chat["id"] for chat in self.ask("chats") if chat["provider"] == provider)
+        url, headers = f"{self.url}/api/whatsapp/chats/{chat}/messages", {"Authorization": f"Bearer {self.token}"}
+        answer = requests.post(url, json={"type": "text", "text": "On my way!"}, headers=headers, timeout=10)
+        assert answer.ok, answer.text
+        return str(answer.json()["id"])
+
+    def state(self, message_id: str) -> str:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        answer = requests.get(f"{self.url}/api/whatsapp/messages/{message_id}", headers=headers, timeout=10)
+        return str(answer.json()["status"])
+
     def ledgers(self) -> dict[str, Any]:
         """The books of each simulator, which listens where its port file says."""
         ports = {vendor.slug: int((self.data / f"{vendor.slug}.port").read_text()) for vendor in VENDORS}
@@ -102,7 +115,10 @@ def test_three_vendors_side_by_side_until_ctrl_c_and_again_after_it(data: Path) 
     first = Demo(data, port)
     until(lambda: providers_seen(first) == PROVIDERS, seconds=PROMISED, what="chats of all vendors")
     before = {chat["id"] for chat in first.ask("chats")}
+    answers = [first.answer(provider) for provider in sorted(PROVIDERS)]
+    until(lambda: [first.state(one) for one in answers] == ["read"] * 3, seconds=PROMISED, what="answers to be read")
     ledgers = first.ledgers()
+    assert [books["sends"]["accepted"] for books in ledgers.values()] == [1, 1, 1]
     assert {slug: books["posts"]["given_up"] for slug, books in ledgers.items()} == dict.fromkeys(ledgers, 0)
     token = first.token
     assert first.interrupt() == 0

@@ -170,6 +170,15 @@ def test_a_webhook_for_an_unknown_number_is_kept_and_applied_once_the_account_ex
     assert wired.store.messages.count_documents({"text": "is anybody there"}) == 1
 
 
+def test_a_number_added_a_moment_ago_by_another_process_is_known(wired: Wired) -> None:
+    wired.directory.refresh(older_than=0)
+    add_meta_account(wired, number_id="999000111222333")
+
+    (event,) = wired.deliver(meta.envelope(meta.text("you are quick"), number_id="999000111222333"))
+
+    assert [item.outcome.value for item in event.items] == ["applied"]
+
+
 def test_a_tenants_valid_secret_does_not_speak_for_anothers_number(wired: Wired) -> None:
     stranger = add_meta_account(wired, number_id="888000111222333", secret="f" * 32, business_id="1")
     wired.directory.refresh(older_than=0)

@@ -188,7 +188,8 @@ def test_one_queued_in_the_moment_its_outbox_is_cleared_away_is_not_left_behind(
 ) -> None:
     chat_id = desk.chat()
     desk.write(chat_id, "first")
-    head, late = desk.wired.sends.head, []
+    head = desk.wired.sends.head
+    late: list[str] = []
 
     def found(chat: str) -> object:
         message = head(chat)
