@@ -23,8 +23,11 @@ $(STAMP): pyproject.toml constraints.txt
 up: install  ## Run everything on this machine: engines, all processes, a demo account with traffic
 	@$(BIN)/hookline up --data $(DATA) --port $(PORT)
 
+# As many processes as run well side by side; each has engines of its own, and the tests of a file stay together.
+TESTERS ?= 3
+
 test: install  ## Run the tests against a real mongod and a real Valkey
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(TESTERS) --dist loadfile
 
 check: install  ## What CI checks besides tests: style, types, the floors of the house
 	@$(BIN)/ruff check

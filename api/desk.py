@@ -11,6 +11,7 @@ from flask import Flask, current_app
 
 from api.schemas.blocks import BlockedNumberSchema
 from api.schemas.chats import ChatSchema
+from api.schemas.customers import CustomerSchema
 from api.schemas.followups import FollowUpSchema
 from api.schemas.messages import MessageSchema
 from api.schemas.templates import TemplateSchema
@@ -49,6 +50,11 @@ class Desk:
     def messages(self) -> View:
         """The messages."""
         return View(self.services.store.messages, noun="message", fields=paths_of(MessageSchema), rows=LIVE)
+
+    @cached_property
+    def customers(self) -> View:
+        """The customers."""
+        return View(self.services.store.customers, noun="customer", fields=paths_of(CustomerSchema), rows=LIVE)
 
     @cached_property
     def templates(self) -> View:

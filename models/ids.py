@@ -30,6 +30,7 @@ PREFIXES: Final = {
     "audit_entry": "aud",
     "pending_update": "pnd",
     "message_move": "mov",
+    "customer_merge": "mrg",
     "outbox": "out",
     "send_pause": "pau",
     "receipt": "rcp",

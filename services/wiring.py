@@ -16,6 +16,7 @@ from models.store.configs import Configs
 from models.store.conversations import Conversations
 from models.store.follow_ups import FollowUps
 from models.store.media_files import MediaFiles
+from models.store.merges import Merges
 from models.store.moves import Moves
 from models.store.outboxes import Outboxes
 from models.store.pauses import Pauses
@@ -53,6 +54,7 @@ from services.media.links import Links
 from services.media.receiving import Uploading
 from services.media.storage import Storage, open_files
 from services.media.ways import Ways
+from services.merging import Merging
 from services.reading import Reader
 from services.receiving import Receiving, Retention
 from services.reminding.firing import Firing, Patience
@@ -153,6 +155,11 @@ class Services:
     def moving(self) -> Moving:
         """Letting messages follow where they belong."""
         return Moving(self.conversations, self.moves, self.reader, self.clock)
+
+    @cached_property
+    def merging(self) -> Merging:
+        """People's word that two customers are one."""
+        return Merging(Merges(self.store), self.auditing, self.clock)
 
     @cached_property
     def reconciling(self) -> Reconciling:

@@ -16,6 +16,7 @@ from marshmallow import Schema, fields, validate
 
 from models.blocked_number import BlockedNumber
 from models.chat import Chat
+from models.customer import Customer
 from models.follow_up import FollowUp, ReminderTemplate
 from models.media_file import MediaFile
 from models.message import Edit, Media, Message
@@ -37,6 +38,9 @@ HIDDEN: Final[Mapping[type, frozenset[str]]] = {
             "response_count",
             "response_seconds",
         }
+    ),
+    Customer: frozenset(
+        {"is_deleted", "deleted_at", "deleted_by", "seen_at", "named_at", "booked_at", "merged_into"}
     ),
     Message: frozenset(
         {

@@ -7,11 +7,12 @@ and returns documents. No MongoDB, no rules. Registered by `api.app`.
 from typing import Final
 
 from api.section import Section
-from api.sections import blocks, chats, followups, media, messages, templates, webhooks
+from api.sections import blocks, chats, customers, followups, media, messages, templates, webhooks
 
 SECTIONS: Final[tuple[Section, ...]] = (
     blocks.section,
     chats.section,
+    customers.section,
     followups.section,
     media.section,
     messages.section,

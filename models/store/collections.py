@@ -24,6 +24,7 @@ from models.blocked_number import BlockedNumber
 from models.chat import Chat
 from models.chat_assignment import ChatAssignment
 from models.customer import Customer
+from models.customer_merge import CustomerMerge
 from models.follow_up import FollowUp
 from models.idempotency_key import IdempotencyKey
 from models.label import Label
@@ -70,6 +71,7 @@ COLLECTIONS: Final[Mapping[type, str]] = {
     AuditEntry: "auditentries",
     PendingUpdate: "pendingupdates",
     MessageMove: "messagemoves",
+    CustomerMerge: "customermerges",
     Outbox: "outboxes",
     SendPause: "sendpauses",
     Receipt: "receipts",
@@ -103,6 +105,7 @@ class Store:
         self.auditentries: Documents = self.database["auditentries"]
         self.pendingupdates: Documents = self.database["pendingupdates"]
         self.messagemoves: Documents = self.database["messagemoves"]
+        self.customermerges: Documents = self.database["customermerges"]
         self.outboxes: Documents = self.database["outboxes"]
         self.sendpauses: Documents = self.database["sendpauses"]
         self.receipts: Documents = self.database["receipts"]

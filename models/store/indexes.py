@@ -196,6 +196,7 @@ INDEXES: Final[Mapping[str, tuple[Index, ...]]] = {
         Index("expiresAt", expire_after=0),
     ),
     "messagemoves": (_ID,),
+    "customermerges": (_ID, Index("customerId -id")),
     "outboxes": (_ID, Index("nextAt configId")),
     "sendpauses": (_ID,),
     "receipts": (_ID, Index("dueAt")),

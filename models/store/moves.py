@@ -130,17 +130,24 @@ def _recount_chat(
     _update(store.chats, chat.id, values, session, now)
 
 
-def _recount_customer(
-    store: Store, customer: Customer, moved_at: Collection[datetime], session: ClientSession, now: datetime
-) -> None:
-    chats = _chats_of(store, customer, session)
+def counted_from_chats(store: Store, customer_id: str, session: ClientSession) -> dict[str, Any]:
+    """Count what a customer shows of the chats."""
+    chats = _chats_of(store, customer_id, session)
     oldest = [_oldest(store, chat.id, session) for chat in chats]
-    named_at, name = max(_told(chats, "customer_name"), default=(None, None))
-    values: dict[str, Any] = {
+    return {
         "total_chats": len(chats),
         "total_messages": sum(chat.total_messages for chat in chats),
         "last_contact_at": max((chat.last_message_time for chat in chats if chat.last_message_time), default=None),
         "first_contact_at": min((moment for moment in oldest if moment), default=None),
+    }
+
+
+def _recount_customer(
+    store: Store, customer: Customer, moved_at: Collection[datetime], session: ClientSession, now: datetime
+) -> None:
+    named_at, name = max(_told(_chats_of(store, customer.id, session), "customer_name"), default=(None, None))
+    values: dict[str, Any] = {
+        **counted_from_chats(store, customer.id, session),
         "whatsapp_name": name,
         "named_at": named_at,
         "name": name if customer.name == customer.whatsapp_name else customer.name,
@@ -156,7 +163,7 @@ def _renumber(
     """Let a customer be known by the number of last, where a message that had told another was moved away."""
     if _numbered_at(customer) not in moved_at:
         return
-    at, told = max(_told(_chats_of(store, customer, session), "phone_number"), default=(None, None))
+    at, told = max(_told(_chats_of(store, customer.id, session), "phone_number"), default=(None, None))
     number = canonical(AddressKind.PHONE, told) if told else None
     seen_at = {name: moment for name, moment in (customer.seen_at or {}).items() if name != "phone_number"}
     values: dict[str, Any] = {"seen_at": seen_at | ({"phone_number": at} if at else {})}
@@ -169,8 +176,8 @@ def _renumber(
     _update(store.customers, customer.id, values, session, now)
 
 
-def _chats_of(store: Store, customer: Customer, session: ClientSession) -> list[Chat]:
-    theirs = {"customerId": customer.id, "isDeleted": False}
+def _chats_of(store: Store, customer_id: str, session: ClientSession) -> list[Chat]:
+    theirs = {"customerId": customer_id, "isDeleted": False}
     return [from_document(Chat, row) for row in store.chats.find(theirs, session=session)]
 
 

@@ -133,7 +133,8 @@ class Templates:
 
 def saying(text: str) -> Mapping[str, Any]:
     """Narrow templates to those with a text in their name or content, in any case of letters."""
-    pattern = {"$regex": re.escape(text), "$options": "i"}
+    # A pattern must not hold the character itself.
+    pattern = {"$regex": re.escape(text).replace("\0", r"\x00"), "$options": "i"}
     return {"$or": [{"name": pattern}, {"content": pattern}]}
 
 

@@ -8,6 +8,7 @@ from models.agent import Permissions, Role
 from models.blocked_number import BlockedNumber
 from models.caller import Caller
 from models.chat import Chat
+from models.customer import Customer
 from models.follow_up import FollowUp
 from models.ids import new_id
 from models.message import Media, Message
@@ -42,6 +43,13 @@ def add_chat(store: Store, *, at: datetime = NOON, **values: Any) -> str:
     }
     store.chats.insert_one(to_document(Chat(**{"id": chat_id, **defaults, **values})))
     return chat_id
+
+
+def add_customer(store: Store, *, at: datetime = NOON, **values: Any) -> str:
+    """Store a customer who became known at a moment."""
+    customer = Customer(**{"id": new_id("cus", at), "created_at": at, "updated_at": at, **values})
+    store.customers.insert_one(to_document(customer))
+    return customer.id
 
 
 def add_message(store: Store, chat_id: str, *, at: datetime = NOON, **values: Any) -> str:

@@ -10,7 +10,17 @@ from prometheus_client import REGISTRY
 from api.access import check_all_routes
 from models.agent import Permissions, Role
 from tests.api.conftest import AGENT_ID, BASE, Api, Caller
-from tests.api.rows import NOON, add_block, add_chat, add_event, add_file, add_follow_up, add_message, add_template
+from tests.api.rows import (
+    NOON,
+    add_block,
+    add_chat,
+    add_customer,
+    add_event,
+    add_file,
+    add_follow_up,
+    add_message,
+    add_template,
+)
 
 KINDS = ("nobody", "bad token", "agent", "supervisor", "admin")
 OPEN = (200, 200, 200, 200, 200)
@@ -51,6 +61,10 @@ MATRIX = {
     f"PUT {BASE}/templates/<template_id>": (401, 401, 403, 200, 200),
     f"DELETE {BASE}/templates/<template_id>": (401, 401, 403, 200, 200),
     f"POST {BASE}/templates/<template_id>/preview": (401, 401, 200, 200, 200),
+    f"GET {BASE}/customers": (401, 401, 403, 200, 200),
+    f"GET {BASE}/customers/<customer_id>": (401, 401, 404, 200, 200),
+    f"POST {BASE}/customers/<customer_id>/merge": (401, 401, 403, 422, 422),
+    f"POST {BASE}/customers/<customer_id>/unmerge": (401, 401, 403, 200, 200),
     f"GET {BASE}/blocked-numbers": (401, 401, 403, 200, 200),
     f"POST {BASE}/blocked-numbers": (401, 401, 403, 422, 422),
     f"GET {BASE}/blocked-numbers/<block_id>": (401, 401, 403, 200, 200),
@@ -58,6 +72,7 @@ MATRIX = {
     f"GET {BASE}/webhooks/events": (401, 401, 403, 200, 200),
     f"GET {BASE}/webhooks/events/<event_id>": (401, 401, 403, 200, 200),
     f"POST {BASE}/webhooks/events/<event_id>/replay": (401, 401, 403, 403, 202),
+    f"POST {BASE}/webhooks/events/replay": (401, 401, 403, 403, 422),
 }
 NEVER_MADE = "hk_" + "x" * 43
 
@@ -83,6 +98,7 @@ def test_every_route_answers_every_caller_as_the_matrix_says(api: Api, kind: str
         "<chat_id>": chat_id,
         "<message_id>": add_message(api.wired.store, chat_id),
         "<event_id>": add_event(api.wired.store),
+        "<customer_id>": add_customer(api.wired.store),
         "<follow_up_id>": lambda: add_follow_up(api.wired.store, chat_id, agent_id="agt_somebody_else"),
         "<block_id>": lambda: add_block(api.wired.store),
         "<media_id>": add_file(api.wired, chat_id),

@@ -8,6 +8,7 @@ from marshmallow import Schema
 
 from api.schemas.blocks import BlockedNumberSchema
 from api.schemas.chats import ChatSchema
+from api.schemas.customers import CustomerSchema
 from api.schemas.followups import FollowUpSchema
 from api.schemas.media import MediaFileSchema
 from api.schemas.messages import MessageSchema
@@ -18,6 +19,7 @@ from api.schemas.wire import paths_of
 GOLDEN = Path(__file__).with_name("wire_fields.json")
 SHOWN: dict[str, type[Schema]] = {
     "chat": ChatSchema,
+    "customer": CustomerSchema,
     "followUp": FollowUpSchema,
     "blockedNumber": BlockedNumberSchema,
     "mediaFile": MediaFileSchema,

@@ -69,10 +69,16 @@ class Accountant:
 
 @contextmanager
 def keeping_books(
-    slug: str, *, webhook: str, arguments: Mapping[str, str], environment: Mapping[str, str], silent: bool = True
+    slug: str,
+    *,
+    webhook: str,
+    arguments: Mapping[str, str],
+    environment: Mapping[str, str],
+    silent: bool = True,
+    port: int | None = None,
 ) -> Iterator[Accountant]:
     """Run a simulator; silent, nobody writes but it, and it tells only what becomes of messages."""
-    port = free_port()
+    port = port or free_port()
     told = {"--webhook": webhook, "--port": str(port), **arguments}
     words = [word for pair in told.items() for word in pair] + ["--silent"] * silent
     process = subprocess.Popen(

@@ -18,6 +18,7 @@ import requests
 from models.agent import Role
 from models.whatsapp_config import WhatsAppConfig
 from providers import registry
+from sandbox.engines.ports import free_port
 from tests.support import meta_webhooks as meta
 from tests.support.accountant import Accountant, keeping_books
 from tests.support.system import Process, System, running
@@ -44,6 +45,8 @@ class Office:
 
     #: A second number of the business, where there is one.
     other: "Number"
+    #: A third, whose vendor takes another token than the account has.
+    moved: "Number"
 
     def __init__(self, system: System, receiver: str) -> None:
         self.system = system
@@ -61,9 +64,14 @@ class Office:
         self.system.start("clock")
         self.hire(workers)
 
-    def hire(self, count: int) -> None:
-        """Start workers."""
-        self.workers += [self.system.start("worker") for _ in range(count)]
+    def hire(self, count: int, *, without: str | None = None, **environment: str) -> None:
+        """Start workers; those of a negative control lack a mechanism."""
+        self.workers += [self.system.start("worker", without=without, **environment) for _ in range(count)]
+
+    def replace_workers(self, count: int = 2, *, without: str | None = None, **environment: str) -> None:
+        """Let all workers die, and start others."""
+        self.kill_workers()
+        self.hire(count, without=without, **environment)
 
     def forget_throttles(self) -> None:
         """Empty Redis, which costs nobody anything: numbers that were slowed down are not any more."""
@@ -117,6 +125,10 @@ class Office:
         """Ask for another attempt; return the HTTP status."""
         return self.post(f"messages/{message_id}/retry", {}).status_code
 
+    def reopen(self, *, without: str | None = None) -> None:
+        """Ask another API from now on; that of a negative control lacks a mechanism."""
+        self._api = self.system.start_api(without=without)
+
     # --- looking ---------------------------------------------------------------------------------------------------
 
     def row(self, message_id: str) -> dict[str, Any]:
@@ -151,19 +163,21 @@ class Office:
 @contextmanager
 def office(directory: Path, **settings: str) -> Iterator[tuple[Office, Number]]:
     """Run a system whose Meta account sends to an accountant; API, clock and workers are not started yet."""
-    with running(directory, **{**SETTINGS, **settings}) as system:
-        receiver = system.start_receiver()
+    street = f"127.0.0.1:{free_port()}"
+    # Vendors call back where they were told to: at the street door itself.
+    with running(directory, **{**SETTINGS, "PUBLIC_URL": f"http://{street}", **settings}) as system:
+        receiver = system.start_receiver(street)
         with _accountant(receiver, meta.NUMBER_ID, "15550192744") as accountant:
             system.extra["META_API_URL"] = accountant.url
             yield Office(system, receiver), Number(meta.NUMBER_ID, accountant, system.services.account)
 
 
 @contextmanager
-def another_number(office_: Office, number_id: str, shown: str) -> Iterator[Number]:
-    """Give the business another number, at an accountant of its own."""
+def another_number(office_: Office, number_id: str, shown: str, *, takes: str = ACCESS_TOKEN) -> Iterator[Number]:
+    """Give the business another number, at an accountant of its own, which takes this token."""
     provider = registry.by_slug("meta")
     assert provider is not None
-    with _accountant(office_.receiver, number_id, shown) as accountant:
+    with _accountant(office_.receiver, number_id, shown, takes=takes) as accountant:
         values = {
             "phoneNumberId": number_id,
             "businessAccountId": meta.BUSINESS_ID,
@@ -175,9 +189,17 @@ def another_number(office_: Office, number_id: str, shown: str) -> Iterator[Numb
         yield Number(number_id, accountant, office_.system.services.connecting.add(provider, values))
 
 
-def _accountant(receiver: str, number_id: str, shown: str) -> Any:
+def vendor_of(office_: Office, number_id: str, shown: str, *, port: int) -> Any:
+    """The vendor of a number at a port, where an account that is there already calls it."""
+    return _accountant(office_.receiver, number_id, shown, port=port)
+
+
+def _accountant(
+    receiver: str, number_id: str, shown: str, *, takes: str = ACCESS_TOKEN, port: int | None = None
+) -> Any:
     return keeping_books(
         "meta",
+        port=port,
         webhook=f"{receiver}/api/whatsapp/webhooks/meta",
         arguments={
             "--phone-number-id": number_id,
@@ -187,6 +209,32 @@ def _accountant(receiver: str, number_id: str, shown: str) -> Any:
         environment={
             "META_APP_SECRET": meta.SECRET,
             "META_VERIFY_TOKEN": meta.VERIFY_TOKEN,
-            "META_ACCESS_TOKEN": ACCESS_TOKEN,
+            "META_ACCESS_TOKEN": takes,
         },
     )
+
+
+def all_of(written: dict[str, list[str]]) -> list[str]:
+    """All messages that were written, chat by chat."""
+    return list(itertools.chain.from_iterable(written.values()))
+
+
+def assert_sound(number: Number, people: dict[str, str], written: dict[str, list[str]]) -> None:
+    """None is lost, none doubled, and each chat's are in order."""
+    books = number.accountant.sends
+    accepts = {message: books["byReference"].get(message, {}).get("accepts", 0) for message in all_of(written)}
+    assert accepts == dict.fromkeys(accepts, 1)
+    for person, chat in people.items():
+        assert [row["reference"] for row in books["byRecipient"][person]] == written[chat]
+
+
+def assert_linked(here: Office, number: Number, message: str) -> None:
+    """The message has the id under which the vendor took it."""
+    taken = number.accountant.sends["byReference"][message]["vendorIds"]
+    assert [here.row(message)["providerMessageId"]] == taken
+
+
+def let_pass(seconds: float) -> None:
+    """Here time itself is the condition."""
+    end = time.monotonic() + seconds
+    until(lambda: time.monotonic() >= end, seconds=seconds + 5, what="time to pass")

@@ -34,12 +34,13 @@ DATABASE = "hookline"
 class Process:
     """One process of the product, in a session of its own so that all of it can be killed."""
 
-    def __init__(self, name: str, environment: dict[str, str], log: Path) -> None:
+    def __init__(self, name: str, environment: dict[str, str], log: Path, *, without: str | None = None) -> None:
         self.name = name
         self.log = log
+        program = ["tests.support.sabotage", without] if without else ["cli.main"]
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", name],
+                [sys.executable, "-m", *program, name],
                 cwd=ROOT,
                 env={**os.environ, **environment},
                 stdout=output,
@@ -120,27 +121,33 @@ class System:
     def store(self) -> Store:
         return self.services.store
 
-    def start(self, name: str, **environment: str) -> Process:
-        """Start a process and give it a metrics port of its own."""
+    def start(self, name: str, *, without: str | None = None, **environment: str) -> Process:
+        """Start a process and give it a metrics port of its own; a control's without one of its mechanisms."""
         told = {**self.environment, "METRICS_BIND": f"127.0.0.1:{free_port()}", **environment}
-        process = Process(name, told, self.directory / f"{name}-{len(self.processes)}.log")
+        process = Process(name, told, self.directory / f"{name}-{len(self.processes)}.log", without=without)
         self.processes.append(process)
         return process
 
-    def start_receiver(self) -> str:
+    def start_receiver(self, bind: str | None = None) -> str:
         """Start a receiver; return its base URL once it takes webhooks."""
-        return self._start_server("ingest", "INGEST_BIND")
+        return self._start_server("ingest", "INGEST_BIND", bind)
 
-    def start_api(self) -> str:
+    def start_api(self, *, without: str | None = None) -> str:
         """Start the API; return its base URL once it answers."""
-        return self._start_server("api", "API_BIND")
+        return self._start_server("api", "API_BIND", without=without)
 
-    def _start_server(self, name: str, variable: str) -> str:
-        bind = f"127.0.0.1:{free_port()}"
-        process = self.start(name, **{variable: bind})
+    def _start_server(self, name: str, variable: str, bind: str | None = None, *, without: str | None = None) -> str:
+        bind = bind or f"127.0.0.1:{free_port()}"
+        process = self.start(name, without=without, **{variable: bind})
         until(lambda: not process.alive or _ready(f"http://{bind}"), seconds=60, what=f"{name} to be ready")
         assert process.alive, process.said()
         return f"http://{bind}"
+
+    def command(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """Run one of the product's commands, as an operator does."""
+        told = {**os.environ, **self.environment, **environment}
+        words = (sys.executable, "-m", "cli.main", *words)
+        return subprocess.run(words, cwd=ROOT, env=told, capture_output=True, text=True, timeout=60, check=False)
 
     def stop(self) -> None:
         for process in self.processes:
