@@ -5,7 +5,6 @@ often each message was really taken.
 """
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from itertools import chain
@@ -13,61 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.outbound import ARRIVED, Number, Office, another_number, office
+from tests.journeys.conftest import Desk
+from tests.support.outbound import ARRIVED, all_of, assert_linked, assert_sound, let_pass
 from tests.support.waiting import until
 
 #: Seconds in which whatever would send again has had its chances: leases, sweeps and clocks are faster.
 CHANCES = 10
 #: Seconds after which a late status is told: long after the call was given up.
 LATE = 9.0
-
-Desk = tuple[Office, Number]
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with (
-        office(tmp_path_factory.mktemp("sending")) as (here, number),
-        # Before anybody runs: what a number is sent before all processes know it is set aside.
-        another_number(here, "555000111222333", "15550192755") as here.other,
-    ):
-        here.open()
-        yield here, number
-
-
-@pytest.fixture
-def desk(opened: Desk) -> Desk:
-    """The office with nothing amiss and two workers."""
-    here, number = opened
-    number.accountant.recover()
-    here.forget_throttles()
-    here.hire(2 - len(here.workers))
-    return opened
-
-
-def let_pass(seconds: float) -> None:
-    """Here time itself is the condition."""
-    end = time.monotonic() + seconds
-    until(lambda: time.monotonic() >= end, seconds=seconds + 5, what="time to pass")
-
-
-def assert_linked(here: Office, number: Number, message: str) -> None:
-    """The message has the id under which the vendor took it."""
-    taken = number.accountant.sends["byReference"][message]["vendorIds"]
-    assert [here.row(message)["providerMessageId"]] == taken
-
-
-def assert_sound(number: Number, people: dict[str, str], written: dict[str, list[str]]) -> None:
-    """None is lost, none doubled, and each chat's are in order."""
-    books = number.accountant.sends
-    accepts = {message: books["byReference"].get(message, {}).get("accepts", 0) for message in all_of(written)}
-    assert accepts == dict.fromkeys(accepts, 1)
-    for person, chat in people.items():
-        assert [row["reference"] for row in books["byRecipient"][person]] == written[chat]
-
-
-def all_of(written: dict[str, list[str]]) -> list[str]:
-    return list(chain.from_iterable(written.values()))
 
 
 def test_a_message_is_sent_delivered_and_read(desk: Desk) -> None:

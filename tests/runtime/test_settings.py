@@ -167,7 +167,10 @@ def test_a_variable_is_read(variable: str, environment: Callable[..., None]) -> 
     assert getattr(told, field) != getattr(_defaults(), field, None) or variable in NEEDED
 
 
-@pytest.mark.parametrize(("variable", "value"), WRONG)
+# Without the key, which is another in each process: all processes of a run must name a test alike.
+@pytest.mark.parametrize(
+    ("variable", "value"), WRONG, ids=[f"{name}-{value}".replace(KEY, "key") for name, value in WRONG]
+)
 def test_a_wrong_value_is_one_line_that_names_the_variable(
     variable: str, value: str, environment: Callable[..., None]
 ) -> None:
