@@ -48,10 +48,12 @@ soak: install  ## Run for long and watch memory (many minutes)
 bench: install  ## Measure against baselines in the same run (needs a quiet machine; wrk if there is one)
 	@$(BIN)/python -m benchmarks.ingest
 	@$(BIN)/python -m benchmarks.apply
+	@$(BIN)/python -m benchmarks.sending
 
-bench-short: install  ## The same in under a minute: does it run, are the ratios sane
+bench-short: install  ## The same in a minute or two: does it run, are the ratios sane
 	@$(BIN)/python -m benchmarks.ingest --short
 	@$(BIN)/python -m benchmarks.apply --short
+	@$(BIN)/python -m benchmarks.sending --short
 
 clean:  ## Remove the data of `make up`
 	rm -rf $(DATA)

@@ -10,8 +10,9 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import quantiles
 from typing import Final
@@ -90,13 +91,12 @@ def _measure(services: Services, crowd: Side, few: Side) -> Run:
     crowded, people, each = crowd
     total = len(people) * each
     began = time.time()
-    with ThreadPoolExecutor(1) as pool:
-        writing = pool.submit(_write, services, people, each)
+    with ThreadPoolExecutor(2) as pool, _told_in_the_end() as over:
+        writing = pool.submit(_write, services, people, each, over)
         patiently(lambda: crowded.books().accepted >= total // 2, PATIENCE_S, "half of the messages")
-        storm = threading.Thread(target=_storm, args=(crowded,))
-        storm.start()
+        storm = pool.submit(_storm, crowded, over)
         quiet_slowest = _write_quietly(services, few)
-        storm.join()
+        storm.result()
         written, queued_at = writing.result()
     patiently(lambda: crowded.books().accepted >= total, PATIENCE_S, "all messages")
     books = crowded.books()
@@ -115,13 +115,27 @@ def _measure(services: Services, crowd: Side, few: Side) -> Run:
     )
 
 
-def _write(services: Services, people: Mapping[str, str], each: int) -> tuple[dict[str, list[str]], dict[str, float]]:
+@contextmanager
+def _told_in_the_end() -> Iterator[threading.Event]:
+    """Yield an event that tells threads to leave off, however the block ends."""
+    over = threading.Event()
+    try:
+        yield over
+    finally:
+        over.set()
+
+
+def _write(
+    services: Services, people: Mapping[str, str], each: int, over: threading.Event
+) -> tuple[dict[str, list[str]], dict[str, float]]:
     """Queue so many messages for each, in order; return them by recipient, and when each was queued."""
     queued_at: dict[str, float] = {}
 
     def write(chat_id: str) -> list[str]:
         ids = []
         for serial in range(each):
+            if over.is_set():
+                break
             message = services.queueing.queue(chat_id, text_order(f"Your turn is number {serial + 1}."))
             queued_at[message.id] = time.time()
             ids.append(message.id)
@@ -135,7 +149,7 @@ def _write(services: Services, people: Mapping[str, str], each: int) -> tuple[di
 def _write_quietly(services: Services, few: Side) -> float:
     """Write from the other number; return how long (s) the slowest message took."""
     quiet, people, each = few
-    written, queued_at = _write(services, people, each)
+    written, queued_at = _write(services, people, each, threading.Event())
     patiently(lambda: quiet.books().accepted >= len(queued_at), PATIENCE_S, "the other number's messages")
     books = quiet.books()
     if any(books.faults(written).values()):
@@ -143,9 +157,9 @@ def _write_quietly(services: Services, few: Side) -> float:
     return max(at - queued_at[reference] for reference, at in books.times().items())
 
 
-def _storm(crowded: Bookkeeper) -> None:
+def _storm(crowded: Bookkeeper, over: threading.Event) -> None:
     crowded.order("POST", "/faults", do="throttle")
-    time.sleep(STORM_S)
+    over.wait(STORM_S)
     crowded.order("DELETE", "/faults")
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -100,10 +101,10 @@ class Stage:
 
 @contextmanager
 def open_stage(*, cache_gb: float = CACHE_GB) -> Iterator[Stage]:
-    """Set the stage, and clear it away with all its processes and data."""
+    """Set the stage, and clear it away with all its processes and data, on SIGTERM too."""
     configure_logs(level="ERROR", style="console")
     directory = Path(tempfile.mkdtemp(prefix="hookline-benchmark-"))
-    with ExitStack() as stack:
+    with _unwinding_on_sigterm(), ExitStack() as stack:
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         mongo = MongoEngine(directory / "mongo", cache_gb=cache_gb, oplog_mb=OPLOG_MB)
         valkey = ValkeyEngine(directory / "valkey")
@@ -111,6 +112,21 @@ def open_stage(*, cache_gb: float = CACHE_GB) -> Iterator[Stage]:
             engine.start()
             stack.callback(engine.kill)
         yield _furnished(directory, mongo, valkey, stack)
+
+
+@contextmanager
+def _unwinding_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM leave as Ctrl-C does, through all that is open; a second one changes nothing."""
+
+    def leave(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _furnished(directory: Path, mongo: MongoEngine, valkey: ValkeyEngine, stack: ExitStack) -> Stage:

@@ -1,6 +1,7 @@
 """`hookline check`: tell whether everything a running system needs is in place.
 
-A table, and a non-zero exit code on any failure. Deliberately changes nothing.
+A table, and a non-zero exit code on any failure. Deliberately leaves nothing behind: the one thing written, a file in
+the bucket that keeps files, is removed again.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import redis
 
 from cli.options import data_option, settings
 from models.store.indexes import missing
+from models.store.pauses import Pauses
 from models.whatsapp_config import WhatsAppConfig
 from providers import registry
 from providers.accounts import open_account, open_accounts
@@ -23,7 +25,7 @@ from services.wiring import Services
 @click.command()
 @data_option
 def check() -> None:
-    """Check settings, MongoDB, indexes, Redis, keys and accounts."""
+    """Check settings, MongoDB, indexes, Redis, the storage of files, keys, accounts, and whether they send."""
     services = Services(settings(), application="check")
     problems: dict[str, str | None] = {}
     for name, probe in PROBES.items():
@@ -90,13 +92,28 @@ def _accounts(services: Services) -> str | None:
     return "; ".join(f"{account_id}: {problem}" for account_id, problem in problems if problem)
 
 
+def _media(services: Services) -> str | None:
+    """Try the bucket out; without one, files are in MongoDB."""
+    if services.settings.media_url == "gridfs://":
+        return None
+    return None if services.media_storage.try_out() else "MEDIA_URL: what was stored came back as something else"
+
+
+def _sending(services: Services) -> str | None:
+    """Tell which accounts do not send now, and why."""
+    paused = [pause for pause in Pauses(services.store).all().values() if pause.paused_until and pause.since]
+    return "; ".join(f"{one.id}: paused since {one.since:%Y-%m-%d %H:%M} UTC ({one.reason})" for one in paused)
+
+
 #: Probes that read the database.
-IN_MONGODB: Final = frozenset({"indexes", "keys", "accounts"})
+IN_MONGODB: Final = frozenset({"indexes", "media", "keys", "accounts", "sending"})
 PROBES: Final[dict[str, Callable[[Services], str | None]]] = {
     "settings": lambda _services: None,
     "mongodb": lambda services: services.store.problem(),
     "indexes": _indexes,
     "redis": _redis,
+    "media": _media,
     "keys": _keys,
     "accounts": _accounts,
+    "sending": _sending,
 }

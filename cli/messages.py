@@ -13,6 +13,7 @@ from models.message import Message
 from models.store.codec import to_document
 from models.values import MessageStatus
 from runtime.errors import HooklineError
+from runtime.logs import scrub
 from services.wiring import Services
 
 #: What of a message a list shows; never what it says.
@@ -60,4 +61,5 @@ def retry_command(ids: tuple[str, ...], reason: str) -> None:
 def _shown(message: Message) -> dict[str, Any]:
     document = {name: value for name, value in to_document(message).items() if name in SHOWN}
     error = message.error
-    return document | ({"error": error.title or error.code} if error else {})
+    # A vendor's words may quote the number they are about.
+    return document | ({"error": scrub(error.title or error.code or "")} if error else {})

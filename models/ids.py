@@ -36,6 +36,7 @@ PREFIXES: Final = {
     "receipt": "rcp",
     "idempotency_key": "idem",
     "media_file": "med",
+    "template_usage": "use",
 }
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"

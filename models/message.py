@@ -334,6 +334,8 @@ class Message(Content):
     #: Attempts that count against the limit, since a person last asked.
     tries: int | None = None
     idempotency_key: str | None = None
+    #: Whether the use of a template was counted: once, when the vendor first took the message.
+    template_counted: bool | None = None
 
     timestamp: datetime
     #: True where the vendor's time was absent or absurd and `timestamp` was clamped to the receipt.

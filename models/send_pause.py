@@ -23,5 +23,9 @@ class SendPause:
     #: How often it was probed in vain: what the pauses grow by.
     probes: int = 0
     since: datetime | None = None
+    #: Whether the vendor told it later, of messages that it had taken: then its taking another proves nothing yet.
+    reported: bool | None = None
+    #: When it last took a message since.
+    answered_at: datetime | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None

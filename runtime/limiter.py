@@ -2,7 +2,8 @@
 
 A bucket is one key that holds the moment at which it will be full again (GCRA). Taking from several is one step: all
 or none. Whoever need not wait longer than it said takes its token and is told how long to wait for it, so that those
-who wait do not crowd each other; of whoever would wait longer nothing is taken. A `hold` closes a bucket for a while.
+who wait do not crowd each other; of whoever would wait longer nothing is taken. A `hold` closes a bucket for a while
+and makes its tokens come slower afterwards, so that what a vendor really allows is found within a few of them.
 Without Redis each process goes by buckets of its own, narrower ones; a bucket that is lost costs speed and nothing
 else. Deliberately no names: keys are hashes of what the caller calls a bucket.
 """
@@ -31,6 +32,11 @@ FIRST_HOLD_S: Final = 1.0
 LONGEST_HOLD_S: Final = 300.0
 #: How long (s) after a hold has ended another one still counts as its repetition.
 REMEMBERED_S: Final = 60.0
+#: Each hold makes the bucket's tokens come slower by this factor, at most so many times slower in all, until for so
+#: long (s) nobody has held it: a vendor may allow less than its documents say.
+SLOWER: Final = 1.5
+SLOWEST: Final = 16.0
+SLOW_FOR_S: Final = 300.0
 
 _log = logger(__name__)
 
@@ -40,8 +46,10 @@ local now = redis.call('TIME')
 now = now[1] * 1000 + now[2] / 1000
 local patience, wait, last = tonumber(ARGV[1]), 0, 1
 local full = {}
+local spaced = {}
 for i, key in ipairs(KEYS) do
-  local each, fits = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
+  local each, fits = tonumber(ARGV[2 * i]) * tonumber(redis.call('GET', key .. ':slow') or 1), tonumber(ARGV[2 * i + 1])
+  spaced[i] = each
   full[i] = math.max(tonumber(redis.call('GET', key) or 0), now)
   local until_this = math.max(full[i] - each * (fits - 1) - now, redis.call('PTTL', key .. ':hold'))
   if until_this > wait then
@@ -50,7 +58,7 @@ for i, key in ipairs(KEYS) do
 end
 if wait <= patience then
   for i, key in ipairs(KEYS) do
-    local each = tonumber(ARGV[2 * i])
+    local each = spaced[i]
     if each > 0 then
       redis.call('SET', key, string.format('%.3f', full[i] + each), 'PX', math.ceil(full[i] + each - now) + 1000)
     end
@@ -58,7 +66,8 @@ if wait <= patience then
 end
 return {math.ceil(wait), last}
 """
-#: KEYS: the bucket. ARGV: asked length (ms, 0 for none), first, longest, remembered (ms). While a hold lasts another
+#: KEYS: the bucket. ARGV: asked length (ms, 0 for none), first, longest, remembered (ms), how much slower its tokens
+#: come from now on, how slow at most, for how long (ms). While a hold lasts another
 #: one only counts if it is longer: many that were on their way meet the same wall.
 _HOLD: Final = """
 local key, left = KEYS[1] .. ':hold', redis.call('PTTL', KEYS[1] .. ':hold')
@@ -70,6 +79,9 @@ if left > 0 then
   length = asked
 else
   redis.call('SET', KEYS[1] .. ':holds', times + 1, 'PX', math.ceil(length + tonumber(ARGV[4])))
+  local slow = tonumber(redis.call('GET', KEYS[1] .. ':slow') or 1)
+  slow = math.min(slow * tonumber(ARGV[5]), tonumber(ARGV[6]))
+  redis.call('SET', KEYS[1] .. ':slow', string.format('%.3f', slow), 'PX', math.ceil(length + tonumber(ARGV[7])))
 end
 redis.call('SET', key, 1, 'PX', math.ceil(length))
 return math.ceil(length)
@@ -127,7 +139,7 @@ class Limiter:
     def hold(self, bucket: Bucket, asked: timedelta | None = None) -> timedelta:
         """Close a bucket for everyone, for as long as was asked, and longer each time; return for how long."""
         length = 0 if asked is None else asked / timedelta(milliseconds=1)
-        limits = [FIRST_HOLD_S * 1000, LONGEST_HOLD_S * 1000, REMEMBERED_S * 1000]
+        limits = [FIRST_HOLD_S * 1000, LONGEST_HOLD_S * 1000, REMEMBERED_S * 1000, SLOWER, SLOWEST, SLOW_FOR_S * 1000]
         answer = self._ask(self._hold, [bucket.key], [length, *limits])
         held = max(length, FIRST_HOLD_S * 1000) if answer is None else float(answer)
         # Should Redis be lost before it has ended, those of this process still know.

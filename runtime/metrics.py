@@ -93,6 +93,12 @@ MESSAGES_OLDEST: Final = (
     "How long the chat has been due that waits longest to be sent for.",
     (),
 )
+MEDIA_WAITING: Final = ("hookline_media_waiting", "Messages whose files are still to be fetched.", ())
+MEDIA_OLDEST: Final = (
+    "hookline_media_oldest_seconds",
+    "How long the files have been due that wait longest to be fetched.",
+    (),
+)
 ACCOUNTS_PAUSED: Final = ("hookline_accounts_paused", "Accounts that do not send now.", ())
 QUERY_FAILED: Final = ("hookline_depth_query_failed", "1 if the depths could not be read at this scrape.", ())
 

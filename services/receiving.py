@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from models.message import MessageError
 from models.store.batch import Batch
 from models.store.conversations import LANES, Conversations
 from models.store.moves import Moves
@@ -70,6 +71,7 @@ class Receiving:
         retention: Retention,
         on_media: Callable[[Sequence[str]], None] = lambda _ids: None,
         on_heard: Callable[[Mapping[str, datetime]], None] = lambda _latest: None,
+        on_trouble: Callable[[Mapping[str, tuple[MessageError, str | None]]], None] = lambda _troubles: None,
     ) -> None:
         self._events = events
         self._conversations = conversations
@@ -82,6 +84,7 @@ class Receiving:
         self._turns = itertools.count()
         self._on_media = on_media
         self._on_heard = on_heard
+        self._on_trouble = on_trouble
 
     def receive(self, ids: Sequence[str]) -> int:
         """Bring these rows (or, given none, any that wait) to their end; return how many this call claimed.
@@ -274,6 +277,8 @@ class Receiving:
         try:
             self._moving.carry_out(written.moves)
             self._reconciling.after(arrived(facts), written.parked)
+            if written.troubles:
+                self._on_trouble(written.troubles)
         except Exception as error:  # noqa: BLE001  nothing may be applied a second time because of what comes after
             _log.warning("settling_left_to_sweep", error=type(error).__name__, exc_info=True)
         self._ring_for_media(written.to_fetch)

@@ -144,6 +144,7 @@ class Services:
             retention=Retention(ended=self.settings.retention, failed=self.settings.retention_failed),
             on_media=self.media_fetching.announce,
             on_heard=Hearing(self.configs).heard,
+            on_trouble=self.pausing.heard,
         )
 
     @cached_property
@@ -256,6 +257,11 @@ class Services:
         )
 
     @cached_property
+    def pausing(self) -> Pausing:
+        """Pausing accounts in trouble."""
+        return Pausing(Pauses(self.store), self.auditing, self.clock)
+
+    @cached_property
     def delivering(self) -> Delivering:
         """Sending what is queued."""
         return Delivering(
@@ -268,14 +274,12 @@ class Services:
                 lend=self.lending.for_sending,
                 base_url=self.base_url,
                 is_outage=self.conversations.is_outage,
-                # A call ends before the message's lease does.
-                deadline=self.settings.lease * 0.75,
                 public_url=self.settings.public_url,
             ),
             recording=Recording(self.sends, self.conversations, self.reconciling, self.clock),
             learning=Learning(self.conversations, self.clock),
             pacing=Pacing(self.limiter),
-            pausing=Pausing(Pauses(self.store), self.auditing, self.clock),
+            pausing=self.pausing,
             clock=self.clock,
             lease=self.settings.lease,
         )

@@ -30,6 +30,7 @@ TIMETABLE: Final = (
     Entry("overdue_follow_ups", 30, lambda services: services.firing.overdue()),
     Entry("closing_windows", 60, lambda services: services.window_reminding.remind()),
     Entry("blocked_numbers", 10, lambda services: services.blocking.attend()),
+    Entry("template_uses", 5, lambda services: services.templates.count_uses(now=services.clock.now())),
     Entry("templates", 300, lambda services: services.syncing.due()),
     Entry("due_media", 3, lambda services: services.media_fetching.sweep()),
     Entry("abandoned_media", 3600, lambda services: services.media_storage.clear()),

@@ -39,9 +39,7 @@ HIDDEN: Final[Mapping[type, frozenset[str]]] = {
             "response_seconds",
         }
     ),
-    Customer: frozenset(
-        {"is_deleted", "deleted_at", "deleted_by", "seen_at", "named_at", "booked_at", "merged_into"}
-    ),
+    Customer: frozenset({"is_deleted", "deleted_at", "deleted_by", "seen_at", "named_at", "booked_at", "merged_into"}),
     Message: frozenset(
         {
             "is_deleted",
@@ -56,6 +54,7 @@ HIDDEN: Final[Mapping[type, frozenset[str]]] = {
             "merged_from",
             "edit_key",
             "fetch",
+            "template_counted",
         }
     ),
     Template: frozenset({"is_deleted", "deleted_at", "deleted_by", "told_at"}),

@@ -12,10 +12,11 @@ from models.address import Address
 from models.audit_entry import AuditEntry
 from models.chat import Chat
 from models.customer import Customer
-from models.message import Message
+from models.message import Message, MessageError
 from models.message_move import MessageMove
 from models.pending_update import PendingUpdate
 from models.template import Template
+from models.template_usage import TemplateUsage
 from models.whatsapp_config import WhatsAppConfig
 
 #: configId, kind, canonical value.
@@ -116,6 +117,12 @@ class Batch:
     to_fetch: list[str] = field(default_factory=list)
     #: What was done that people may want to look into.
     audit: list[AuditEntry] = field(default_factory=list)
+    #: Uses of templates by messages that turned out to be taken.
+    template_uses: list[TemplateUsage] = field(default_factory=list)
+    #: Chats in which a message waits no more that others wait behind.
+    freed: set[str] = field(default_factory=set)
+    #: Accounts that the vendor says are in trouble: why, and what becomes of their health.
+    troubles: dict[str, tuple[MessageError, str | None]] = field(default_factory=dict)
     #: Updates whose message is not known yet.
     parked: list[PendingUpdate] = field(default_factory=list)
 

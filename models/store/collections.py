@@ -37,6 +37,7 @@ from models.receipt import Receipt
 from models.send_pause import SendPause
 from models.team_note import TeamNote
 from models.template import Template
+from models.template_usage import TemplateUsage
 from models.webhook_event import WebhookEvent
 from models.whatsapp_config import WhatsAppConfig
 
@@ -46,6 +47,8 @@ Documents = Collection[dict[str, Any]]
 DURABLE: Final = WriteConcern(w="majority", j=True)
 #: What a read sees here: nothing that an election could take back.
 COMMITTED: Final = ReadConcern("majority")
+#: What a read may see besides, where all that is done upon it waits for a majority, which then has what was read too.
+LATEST: Final = ReadConcern("local")
 _TIMES_IN_UTC: Final[CodecOptions[dict[str, Any]]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
 #: How long (s) MongoDB may take to say how it is; one that hangs is as good as away.
@@ -77,6 +80,7 @@ COLLECTIONS: Final[Mapping[type, str]] = {
     Receipt: "receipts",
     IdempotencyKey: "idempotencykeys",
     MediaFile: "mediafiles",
+    TemplateUsage: "templateusages",
 }
 
 
@@ -111,6 +115,7 @@ class Store:
         self.receipts: Documents = self.database["receipts"]
         self.idempotencykeys: Documents = self.database["idempotencykeys"]
         self.mediafiles: Documents = self.database["mediafiles"]
+        self.templateusages: Documents = self.database["templateusages"]
 
     @property
     def client(self) -> MongoClient[dict[str, Any]]:

@@ -28,7 +28,8 @@ from models.store.blocks import blocked_among, look_again
 from models.store.codec import field_names, from_document, to_changes, to_document
 from models.store.collections import Store
 from models.store.moves import recount
-from models.store.outboxes import put_outbox
+from models.store.outboxes import free_outbox, unite_outboxes
+from models.store.templates import note_use
 from models.store.transactions import is_away, is_outage, transact
 from models.store.webhook_events import Closing, WebhookEvents
 from models.template import Template
@@ -284,8 +285,7 @@ class Conversations:
         self._store.messages.update_many({"id": {"$in": ids[:MOVED_AT_ONCE]}}, moved, session=session)
         if len(ids) > MOVED_AT_ONCE:
             batch.moves.append(MessageMove(id=new_id("mov"), config_id=config_id, chat_id=gone, to_chat_id=kept))
-        for outbox in self._store.outboxes.find({"id": gone}, session=session):
-            put_outbox(self._store, kept, outbox["configId"], at=outbox["nextAt"], session=session)
+        unite_outboxes(self._store, gone, kept, session)
         for collection in (self._store.followups, self._store.teamnotes, self._store.chatassignments):
             collection.update_many({"chatId": gone}, {"$set": {"chatId": kept}}, session=session)
 
@@ -316,6 +316,13 @@ class Conversations:
         look_again(self._store.blockednumbers, batch.blocks_met, now=now, session=session)
         _save(self._store.templates, batch.templates.values(), session, now)
         _save(self._store.whatsappconfigs, batch.configs.values(), session, now)
+        self._write_what_follows(batch, session, now)
+
+    def _write_what_follows(self, batch: Batch, session: ClientSession, now: datetime) -> None:
+        for chat_id in sorted(batch.freed):
+            free_outbox(self._store, chat_id, at=now, session=session)
+        if batch.template_uses:
+            note_use(self._store, batch.template_uses, session=session)
         if batch.moves:
             orders = [to_document(move) | {"createdAt": now, "updatedAt": now} for move in batch.moves]
             self._store.messagemoves.insert_many(orders, session=session)

@@ -24,6 +24,8 @@ from runtime.metrics import (
     ACCOUNTS_PAUSED,
     EVENTS_OLDEST,
     EVENTS_WAITING,
+    MEDIA_OLDEST,
+    MEDIA_WAITING,
     MESSAGES_OLDEST,
     MESSAGES_WAITING,
     QUERY_FAILED,
@@ -58,11 +60,12 @@ class _Reading:
     events: Mapping[str, Depth]
     messages: Mapping[str, int]
     oldest_queued: datetime | None
+    media: Depth
     paused: int
 
 
 class DepthCollector(Collector):
-    """Exposes the depths of `webhookevents`, and of outbound messages."""
+    """Exposes the depths of `webhookevents`, of outbound messages, and of files to be fetched."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._events = store.webhookevents
@@ -101,6 +104,7 @@ class DepthCollector(Collector):
                     events={state.value: self._of(state) for state in WAITING},
                     messages={state.value: self._messages.count_documents({"status": state.value}) for state in OPEN},
                     oldest_queued=self._oldest_queued(),
+                    media=self._files_to_fetch(),
                     paused=self._pauses.count_documents({"id": {"$gt": ""}, "pausedUntil": {"$exists": True}}),
                 )
         except PyMongoError as error:
@@ -112,6 +116,13 @@ class DepthCollector(Collector):
         row = self._outboxes.find_one({"nextAt": {"$gt": _EVER}}, {"nextAt": 1}, sort=[("nextAt", 1)])
         return row["nextAt"] if row else None
 
+    def _files_to_fetch(self) -> Depth:
+        """Look at messages with files to fetch, through the partial index on them; one being fetched is due later."""
+        query = {"fetch.dueAt": {"$gt": _EVER}}
+        oldest = self._messages.find_one(query, {"fetch.dueAt": 1, "_id": 0}, sort=[("fetch.dueAt", 1)])
+        count = self._messages.count_documents(query) if oldest else 0
+        return Depth(count, oldest["fetch"]["dueAt"] if oldest else None)
+
     def _of(self, state: EventStatus) -> Depth:
         """Look at one state, through the partial index on unfinished rows; a row being processed has a lease."""
         leased = {"$exists": state is EventStatus.PROCESSING}
@@ -121,19 +132,29 @@ class DepthCollector(Collector):
         return Depth(count, (oldest or {}).get("nextAttemptAt"))
 
 
-_SERIES: Final = (EVENTS_WAITING, EVENTS_OLDEST, MESSAGES_WAITING, MESSAGES_OLDEST, ACCOUNTS_PAUSED)
+_SERIES: Final = (
+    EVENTS_WAITING,
+    EVENTS_OLDEST,
+    MESSAGES_WAITING,
+    MESSAGES_OLDEST,
+    MEDIA_WAITING,
+    MEDIA_OLDEST,
+    ACCOUNTS_PAUSED,
+)
 
 
 def _gauges(reading: _Reading, now: datetime) -> Iterator[GaugeMetricFamily]:
-    counts, ages, messages, message_age, paused = map(_family, _SERIES)
+    counts, ages, messages, message_age, media, media_age, paused = map(_family, _SERIES)
     for state, depth in reading.events.items():
         counts.add_metric([state], depth.count)
         ages.add_metric([state], _age(depth.oldest, now))
     for name, count in reading.messages.items():
         messages.add_metric([name], count)
     message_age.add_metric([], _age(reading.oldest_queued, now))
+    media.add_metric([], reading.media.count)
+    media_age.add_metric([], _age(reading.media.oldest, now))
     paused.add_metric([], reading.paused)
-    yield from (counts, ages, messages, message_age, paused)
+    yield from (counts, ages, messages, message_age, media, media_age, paused)
 
 
 def _age(since: datetime | None, now: datetime) -> float:

@@ -201,6 +201,7 @@ INDEXES: Final[Mapping[str, tuple[Index, ...]]] = {
     "sendpauses": (_ID,),
     "receipts": (_ID, Index("dueAt")),
     "mediafiles": (_ID, Index("createdAt", where={"state": FileState.STORING.value})),
+    "templateusages": (_ID,),
     "idempotencykeys": (_ID, Index("key", unique=True), Index("expiresAt", expire_after=0)),
 }
 

@@ -12,11 +12,13 @@ from uuid import uuid4
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
+from models.caller import Caller
 from models.media_file import FileState, MediaFile, VendorUpload, files_of
 from models.message import Fetch, Media, Message
 from models.store.codec import from_document, to_document
 from models.store.collections import Store
 from models.store.transactions import transact
+from models.store.views import chats_seen_by
 from models.values import MediaState, SenderType
 from runtime.errors import Conflict, LeaseLost, NotFound
 
@@ -109,20 +111,26 @@ class MediaFiles:
         """Announce a file whose bytes are about to be stored, or are."""
         self._files.insert_one(to_document(file) | {"createdAt": now, "updatedAt": now})
 
-    def get(self, media_id: str) -> MediaFile:
-        """Find a file whose bytes are here.
+    def get(self, media_id: str, *, seen_by: Caller | None = None) -> MediaFile:
+        """Find a file whose bytes are here; for a caller, one of their own, or that a chat shows which they may see.
 
         Raises:
             NotFound: there is none.
         """
         row = self._files.find_one({"id": media_id, "state": FileState.STORED.value, "isDeleted": False})
-        if row is None:
+        if row is None or (seen_by is not None and not self._is_seen(from_document(MediaFile, row), seen_by)):
             raise NotFound(f"There is no media {media_id}.")
         return from_document(MediaFile, row)
 
     def mark_stored(self, media_id: str, *, now: datetime) -> None:
         """Say that a file's bytes are here."""
         self._files.update_one({"id": media_id}, {"$set": {"state": FileState.STORED.value, "updatedAt": now}})
+
+    def _is_seen(self, file: MediaFile, by: Caller) -> bool:
+        if file.uploaded_by and file.uploaded_by in {by.agent_id, by.token_id}:
+            return True
+        query = {"id": {"$in": self.chats_showing(file)}, "isDeleted": False, **chats_seen_by(by)}
+        return self._store.chats.find_one(query, {"_id": 1}) is not None
 
     def chats_showing(self, file: MediaFile) -> list[str]:
         """Ids of the chats in which a file stands: those its messages are in now."""

@@ -5,20 +5,23 @@ so two workers on one outbox are wasteful, never wrong. Deliberately nothing abo
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, WriteConcern
 from pymongo.client_session import ClientSession
 
 from models.outbox import Outbox
 from models.store.codec import from_document
-from models.store.collections import Store
+from models.store.collections import LATEST, Store
 from models.values import MessageStatus
 
-#: Rows that one sweep looks at, at most; the next sweep takes the rest, oldest first.
+#: Rows that one sweep looks at, at most; the next sweep takes the rest.
 SWEEP_LIMIT: Final = 5_000
+#: What only says who looks at a chat may be lost with a primary: somebody then looks once more.
+_THRIFTY: Final = WriteConcern(w=1)
 
 
 def put_outbox(store: Store, chat_id: str, config_id: str, *, at: datetime, session: ClientSession) -> datetime:
@@ -26,26 +29,40 @@ def put_outbox(store: Store, chat_id: str, config_id: str, *, at: datetime, sess
 
     Return its place in the queue: that moment, or just after what was queued last by a process whose clock is ahead.
     """
+    place = {"$max": [at, {"$add": ["$queuedAt", 1]}]}
+    return _put(store, chat_id, config_id, next_at=at, place=place, session=session).queued_at or at
+
+
+def unite_outboxes(store: Store, gone: str, kept: str, session: ClientSession) -> None:
+    """Let a chat send what another had queued that was united with it; what is queued from now on comes after both."""
+    row = store.outboxes.find_one({"id": gone}, session=session)
+    if row is not None:
+        known = {"$max": ["$queuedAt", row.get("queuedAt")]}
+        _put(store, kept, row["configId"], next_at=row["nextAt"], place=known, session=session)
+
+
+def free_outbox(store: Store, chat_id: str, *, at: datetime, session: ClientSession) -> None:
+    """Let somebody look at a chat now: what kept the others waiting does so no more."""
+    change = {"$min": {"nextAt": at}, "$inc": {"version": 1}, "$set": {"updatedAt": at}}
+    store.outboxes.update_one({"id": chat_id}, change, session=session)
+
+
+def _put(
+    store: Store, chat_id: str, config_id: str, *, next_at: datetime, place: dict[str, Any], session: ClientSession
+) -> Outbox:
+    values = {
+        "configId": config_id,
+        "nextAt": {"$min": ["$nextAt", next_at]},
+        "queuedAt": place,
+        "version": {"$add": [{"$ifNull": ["$version", 0]}, 1]},
+        "generation": {"$ifNull": ["$generation", 0]},
+        "createdAt": {"$ifNull": ["$createdAt", "$$NOW"]},
+        "updatedAt": "$$NOW",
+    }
     row = store.outboxes.find_one_and_update(
-        {"id": chat_id},
-        [
-            {
-                "$set": {
-                    "configId": config_id,
-                    "nextAt": {"$min": ["$nextAt", at]},
-                    "queuedAt": {"$max": [at, {"$add": ["$queuedAt", 1]}]},
-                    "version": {"$add": [{"$ifNull": ["$version", 0]}, 1]},
-                    "generation": {"$ifNull": ["$generation", 0]},
-                    "createdAt": {"$ifNull": ["$createdAt", at]},
-                    "updatedAt": at,
-                }
-            }
-        ],
-        upsert=True,
-        return_document=ReturnDocument.AFTER,
-        session=session,
+        {"id": chat_id}, [{"$set": values}], upsert=True, return_document=ReturnDocument.AFTER, session=session
     )
-    return from_document(Outbox, row or {}).queued_at or at
+    return from_document(Outbox, row or {})
 
 
 class Outboxes:
@@ -53,7 +70,7 @@ class Outboxes:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._rows = store.outboxes
+        self._rows = store.outboxes.with_options(write_concern=_THRIFTY, read_concern=LATEST)
 
     def put(self, chat_id: str, config_id: str, *, at: datetime, session: ClientSession) -> datetime:
         """Note that a chat has something to send from a moment on; return its place in the queue."""
@@ -70,18 +87,19 @@ class Outboxes:
     ) -> list[Outbox]:
         """Take outboxes that are due, the longest waiting first; none of the accounts `without`, or `only` of some."""
         due = _due(now, without=without, only=only)
-        found = [row["id"] for row in self._rows.find(due, {"id": 1}).sort("nextAt", 1).limit(limit)]
+        found = [from_document(Outbox, row) for row in self._rows.find(due).sort("nextAt", 1).limit(limit)]
         if not found:
             return []
-        token = uuid4().hex
+        token, ids = uuid4().hex, [one.id for one in found]
         taken = self._rows.update_many(
-            {"id": {"$in": found}, **due},
+            {"id": {"$in": ids}, **due},
             {"$set": {"claim": token, "leaseUntil": until}, "$inc": {"generation": 1}},
-        )
-        if not taken.modified_count:
-            return []
-        rows = self._rows.find({"id": {"$in": found}, "claim": token}).sort("nextAt", 1)
-        return [from_document(Outbox, row) for row in rows]
+        ).modified_count
+        if 0 < taken < len(found):
+            ours = {row["id"] for row in self._rows.find({"id": {"$in": ids}, "claim": token}, {"id": 1})}
+            found = [one for one in found if one.id in ours]
+        # The version is the one seen before the claim: whatever was queued since makes another look worth it.
+        return [replace(one, claim=token, lease_until=until) for one in found] if taken else []
 
     def renew(self, claimed: Iterable[Outbox], *, until: datetime) -> None:
         """Hold on to claimed rows; what another worker took stays with it."""
@@ -113,20 +131,24 @@ class Outboxes:
         rows = self._rows.find(_due(now - after, without=(), only=None), {"id": 1}).sort("nextAt", 1)
         return [row["id"] for row in rows.limit(SWEEP_LIMIT)]
 
-    def restore(self, *, now: datetime) -> int:
-        """Make rows for chats that have queued messages and none: what no transaction of ours leaves behind."""
-        pipeline: list[dict[str, Any]] = [
-            {"$match": {"status": {"$in": [MessageStatus.QUEUED.value, MessageStatus.SENDING.value]}}},
-            {"$limit": SWEEP_LIMIT},
-            {"$group": {"_id": "$chatId", "configId": {"$first": "$configId"}}},
-            {"$lookup": {"from": "outboxes", "localField": "_id", "foreignField": "id", "as": "outbox"}},
-            {"$match": {"outbox": {"$eq": []}}},
-        ]
-        lost = list(self._store.messages.aggregate(pipeline))
+    def restore(self, *, now: datetime, after: str) -> tuple[int, str]:
+        """Make rows for chats that have queued messages and none: what no transaction of ours leaves behind.
+
+        Look at the messages of a stretch of chats that follow one; return how many rows were made, and the last of the
+        stretch, empty where none is left to follow.
+        """
+        states = [MessageStatus.QUEUED.value, MessageStatus.SENDING.value]
+        fields = {"_id": 0, "chatId": 1, "configId": 1, "queuedAt": 1}
+        rows = self._store.messages.find({"chatId": {"$gt": after}, "status": {"$in": states}}, fields)
+        found = list(rows.sort([("chatId", 1), ("queuedAt", 1)]).limit(SWEEP_LIMIT))
+        chats = {row["chatId"]: row for row in found}
+        there = {row["id"] for row in self._rows.find({"id": {"$in": list(chats)}}, {"id": 1})}
+        lost = [row for chat_id, row in chats.items() if chat_id not in there]
         for row in lost:
             new = {"configId": row["configId"], "nextAt": now, "generation": 0, "version": 1, "createdAt": now}
-            self._rows.update_one({"id": row["_id"]}, {"$setOnInsert": {**new, "updatedAt": now}}, upsert=True)
-        return len(lost)
+            new |= {"updatedAt": now, **({"queuedAt": row["queuedAt"]} if "queuedAt" in row else {})}
+            self._rows.update_one({"id": row["chatId"]}, {"$setOnInsert": new}, upsert=True)
+        return len(lost), found[-1]["chatId"] if len(found) == SWEEP_LIMIT else ""
 
 
 def _due(now: datetime, *, without: Collection[str], only: Collection[str] | None) -> dict[str, Any]:

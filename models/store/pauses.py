@@ -26,7 +26,9 @@ class Pauses:
         """All of them, by account."""
         return {row["id"]: from_document(SendPause, row) for row in self._rows.find({"id": {"$gt": ""}})}
 
-    def count(self, config_id: str, *, reason: str, now: datetime, within: timedelta) -> SendPause:
+    def count(
+        self, config_id: str, *, reason: str, now: datetime, within: timedelta, reported: bool = False
+    ) -> SendPause:
         """Count a failure; one that comes long after the last is the first again."""
         in_a_row = {"$gt": ["$failedAt", now - within]}
         row = self._rows.find_one_and_update(
@@ -37,6 +39,7 @@ class Pauses:
                         "failures": {"$cond": [in_a_row, {"$add": [{"$ifNull": ["$failures", 0]}, 1]}, 1]},
                         "failedAt": now,
                         "reason": {"$literal": reason},
+                        **({"reported": True} if reported else {}),
                         "updatedAt": now,
                         "createdAt": {"$ifNull": ["$createdAt", now]},
                     }
@@ -60,6 +63,10 @@ class Pauses:
             return_document=ReturnDocument.AFTER,
         )
         return from_document(SendPause, row) if row else None
+
+    def note_answer(self, config_id: str, *, now: datetime) -> None:
+        """Note that the vendor has taken a message of an account, which may come to nothing yet."""
+        self._rows.update_one({"id": config_id}, {"$set": {"answeredAt": now, "updatedAt": now}})
 
     def resume(self, config_id: str) -> SendPause | None:
         """Forget an account's trouble; return what it was."""

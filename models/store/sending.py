@@ -5,7 +5,8 @@ worker writes afterwards is conditional on the generation it began. Deliberately
 from an unusual end is folded in by `services.sending.recording`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,18 +16,33 @@ from pymongo.errors import DuplicateKeyError
 from models.address import Address
 from models.chat import Chat
 from models.idempotency_key import IdempotencyKey
-from models.message import Attempt, Message
+from models.message import Attempt, Message, MessageError
 from models.spelling import canonical
 from models.store.blocks import blocked_among
 from models.store.codec import from_document, to_changes, to_document
-from models.store.collections import Store
-from models.store.templates import Templates
+from models.store.collections import LATEST, Store
+from models.store.templates import note_use
 from models.store.transactions import transact
+from models.template_usage import first_use
 from models.values import AddressKind, Direction, MessageStatus, MessageType
 from runtime.errors import LeaseLost, NotFound
 
 #: Messages that keep those behind them waiting.
 IN_TURN: Final = {"status": {"$in": [MessageStatus.QUEUED.value, MessageStatus.SENDING.value]}}
+
+_LOOKED_AT: Final = {"_id": 0} | dict.fromkeys(
+    ("configId", "addressId", "customerId", "blocked", "isDeleted", "mergedInto"), 1
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """Who a chat's messages go to; one that is there no more may have been united with another."""
+
+    is_there: bool = True
+    merged_into: str | None = None
+    is_blocked: bool = False
+    addresses: list[Address] = field(default_factory=list)
 
 
 class Sends:
@@ -34,21 +50,24 @@ class Sends:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._templates = Templates(store)
+        # A message is begun only once a majority has what was read here, and that it was begun.
+        self._messages, self._chats, self._addresses = (
+            one.with_options(read_concern=LATEST) for one in (store.messages, store.chats, store.addresses)
+        )
 
-    def heads(self, chat_ids: Sequence[str]) -> dict[str, Message]:
-        """Find the message of each chat whose turn it is, for many chats at once."""
-        return {chat_id: head for chat_id in chat_ids if (head := self.head(chat_id)) is not None}
+    def head(self, chat_id: str) -> tuple[Message | None, bool]:
+        """Find the message of a chat whose turn it is, the first that is queued or being sent.
 
-    def head(self, chat_id: str) -> Message | None:
-        """Find the message of a chat whose turn it is: the first that is queued or being sent."""
-        row = self._store.messages.find_one({"chatId": chat_id, **IN_TURN}, sort=[("queuedAt", 1), ("id", 1)])
-        return from_document(Message, row) if row else None
+        Say too whether it is the only one.
+        """
+        waiting = self._messages.find({"chatId": chat_id, **IN_TURN})
+        rows = list(waiting.sort([("queuedAt", 1), ("id", 1)]).limit(2))
+        return (from_document(Message, rows[0]) if rows else None), len(rows) < 2
 
     def begin(self, message: Message, attempt: Attempt, *, until: datetime) -> bool:
         """Move a queued message to sending, the attempt written down with it; false where another was faster."""
         begun = self._store.messages.update_one(
-            {"id": message.id, "status": MessageStatus.QUEUED.value, "generation": message.generation},
+            _waiting(message),
             {
                 "$set": {"status": MessageStatus.SENDING.value, "leaseUntil": until, "updatedAt": attempt.at},
                 "$inc": {"generation": 1, "tries": 1},
@@ -73,12 +92,16 @@ class Sends:
         """
         changes, removals = to_changes({**values, "lease_until": None})
         shown = {"lastMessage.status": changes["status"], "lastMessageId": changes.get("providerMessageId")}
-        template_id = message.template.template_id if message.template else None
+        # One that has followed into another chat meanwhile is shown there.
+        here = {**_begun(message), "chatId": message.chat_id}
+        use = first_use(message, at=now)
+        if use is not None:
+            changes["templateCounted"] = True
 
         def work(session: ClientSession) -> None:
             update = {"$set": {**changes, "updatedAt": now}, "$unset": removals}
             try:
-                found = self._store.messages.update_one(_begun(message), update, session=session)
+                found = self._store.messages.update_one(here, update, session=session)
             except DuplicateKeyError:
                 raise LeaseLost from None
             if not found.matched_count:
@@ -88,10 +111,28 @@ class Sends:
                 {"$set": {name: value for name, value in shown.items() if value} | {"updatedAt": now}},
                 session=session,
             )
-            if template_id:
-                self._templates.count_use(template_id, at=now, session=session)
+            if use is not None:
+                note_use(self._store, [use], session=session)
 
         transact(self._store.client, work)
+
+    def note(self, message: Message, error: MessageError, *, now: datetime) -> None:
+        """Note at a queued message why it waits, where that is news."""
+        if message.error != error:
+            told = {"$set": {"error": to_document(error), "updatedAt": now}}
+            self._store.messages.update_one(_waiting(message), told)
+
+    def is_account_gone(self, config_id: str) -> bool:
+        """Say whether an account was deleted, and not only switched off."""
+        row = self._store.whatsappconfigs.find_one({"id": config_id}, {"isDeleted": 1})
+        return row is None or bool(row.get("isDeleted"))
+
+    def recipient(self, chat_id: str) -> Recipient:
+        """Find who a chat's messages go to now."""
+        row = self._chats.find_one({"id": chat_id}, _LOOKED_AT) or {"isDeleted": True}
+        if row["isDeleted"]:
+            return Recipient(is_there=False, merged_into=row.get("mergedInto"))
+        return Recipient(is_blocked=bool(row.get("blocked")), addresses=self._leading(chat_id, row, None))
 
     def get(self, message_id: str) -> Message:
         """Find a message.
@@ -139,12 +180,17 @@ class Sends:
 
     def addresses(self, chat: Chat, *, session: ClientSession | None = None) -> list[Address]:
         """Find the addresses that lead to a chat, its own first."""
-        either: list[dict[str, Any]] = [{"id": chat.address_id}]
-        if chat.customer_id:
-            either.append({"customerId": chat.customer_id})
-        rows = self._store.addresses.find({"$or": either, "configId": chat.config_id}, session=session)
-        found = [from_document(Address, row) for row in rows if row.get("chatId") == chat.id]
-        return sorted(found, key=lambda address: address.id != chat.address_id)
+        row = {"configId": chat.config_id, "addressId": chat.address_id, "customerId": chat.customer_id}
+        return self._leading(chat.id, row, session)
+
+    def _leading(self, chat_id: str, chat: Mapping[str, Any], session: ClientSession | None) -> list[Address]:
+        own = chat.get("addressId")
+        either: list[dict[str, Any]] = [{"id": own}]
+        if chat.get("customerId"):
+            either.append({"customerId": chat["customerId"]})
+        rows = self._addresses.find({"$or": either, "configId": chat["configId"]}, session=session)
+        found = [from_document(Address, row) for row in rows if row.get("chatId") == chat_id]
+        return sorted(found, key=lambda address: address.id != own)
 
     def is_blocked(self, *, phone: str | None, user_id: str | None, session: ClientSession) -> bool:
         """Say whether somebody is blocked by number, in whichever spelling, or by user id."""
@@ -156,7 +202,8 @@ class Sends:
         """Find what was asked under a key before; what has expired is removed at once."""
         row = self._store.idempotencykeys.find_one({"key": key}, session=session)
         if row is not None and row["expiresAt"] <= now:
-            self._store.idempotencykeys.delete_one({"key": key}, session=session)
+            # Another request may have put its own in the place of that one by now.
+            self._store.idempotencykeys.delete_one({"key": key, "expiresAt": {"$lte": now}}, session=session)
             return None
         return from_document(IdempotencyKey, row) if row else None
 
@@ -168,6 +215,16 @@ class Sends:
         """
         document = to_document(key) | {"createdAt": now, "updatedAt": now}
         self._store.idempotencykeys.insert_one(document, session=session)
+
+
+def _waiting(message: Message) -> dict[str, Any]:
+    """The message as this worker found it waiting, in this chat."""
+    return {
+        "id": message.id,
+        "status": MessageStatus.QUEUED.value,
+        "generation": message.generation,
+        "chatId": message.chat_id,
+    }
 
 
 def _begun(message: Message) -> dict[str, Any]:

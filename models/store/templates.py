@@ -16,11 +16,15 @@ from models.store.audit import Session
 from models.store.batch import TemplateKey
 from models.store.codec import from_document, to_changes, to_document
 from models.store.collections import Store
+from models.store.transactions import transact
 from models.template import Template, TemplateStatus
+from models.template_usage import TemplateUsage
 from runtime.errors import Conflict, NotFound
 
 #: How long (s) one look-up may take, finding a server included.
 READ_LIMIT_S: Final = 5.0
+#: Uses that one transaction counts, at most.
+COUNTED_AT_ONCE: Final = 1_000
 #: Templates that are named as usable, at most.
 NAMED_AT_MOST: Final = 100
 
@@ -29,6 +33,7 @@ class Templates:
     """The templates, our own and the vendors'."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._templates = store.templates
 
     def get(self, template_id: str) -> Template:
@@ -125,10 +130,36 @@ class Templates:
         if not self._templates.update_one(wanted, {"$set": gone}, session=session).matched_count:
             raise NotFound(f"There is no template {template_id}.")
 
-    def count_use(self, template_id: str, *, at: datetime, session: Session) -> None:
-        """Count one accepted message, in the transaction that makes it accepted: hence exactly once."""
-        counted = {"$inc": {"usageCount": 1}, "$max": {"lastUsedAt": at}}
-        self._templates.update_one({"id": template_id}, counted, session=session)
+    def count_uses(self, *, now: datetime) -> int:
+        """Add to the counts what was noted since, and return how much that was.
+
+        A note is gone in the transaction that counts it, so two processes that count at once count nothing twice.
+        """
+        counted = 0
+        while some := transact(self._store.client, lambda session: self._count_some(session, now)):
+            counted += some
+        return counted
+
+    def _count_some(self, session: Session, now: datetime) -> int:
+        rows = list(self._store.templateusages.find({"id": {"$gt": ""}}, session=session).limit(COUNTED_AT_ONCE))
+        self._store.templateusages.delete_many({"id": {"$in": [row["id"] for row in rows]}}, session=session)
+        for template_id, uses in _by_template(rows).items():
+            change = {"$inc": {"usageCount": len(uses)}, "$max": {"lastUsedAt": max(uses)}, "$set": {"updatedAt": now}}
+            self._templates.update_one({"id": template_id}, change, session=session)
+        return len(rows)
+
+
+def note_use(store: Store, uses: Sequence[TemplateUsage], *, session: Session) -> None:
+    """Note uses to be counted, in the transaction that makes their messages accepted: hence each exactly once."""
+    rows = [to_document(use) | {"createdAt": use.at, "updatedAt": use.at} for use in uses]
+    store.templateusages.insert_many(rows, session=session)
+
+
+def _by_template(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[datetime]]:
+    found: dict[str, list[datetime]] = {}
+    for row in rows:
+        found.setdefault(row["templateId"], []).append(row["at"])
+    return found
 
 
 def saying(text: str) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from models.media_file import awaits_fetch
 from models.message import Content, Fetch, Message
 from models.response_clock import Turn, comes_in_turn, moved, turn_of
 from models.store.batch import Batch, Tracked
+from models.template_usage import TAKEN, first_use
 from models.values import ChatStatus, Direction, MessageStatus, Outcome, SenderType
 from providers.events import MessageArrived, Party
 from runtime.metrics import CONFLICTING_DUPLICATES
@@ -54,9 +55,14 @@ def arrive(batch: Batch, fact: Fact, event: MessageArrived) -> Verdict:
 
 def restate(batch: Batch, message: Tracked[Message], **values: Any) -> None:
     """Change a message, its picture in the list of chats if it stands there, and the clock it may have moved."""
-    before = turn_of(message.entity)
+    before, was = turn_of(message.entity), message.entity.status
     message.set(**values)
     entity = message.entity
+    if was is MessageStatus.QUEUED and entity.status is not was:
+        batch.freed.add(entity.chat_id)
+    if entity.status in TAKEN and (use := first_use(entity, at=entity.sent_at or entity.timestamp)):
+        message.set(template_counted=True)
+        batch.template_uses.append(use)
     chat = batch.chats.get(entity.chat_id)
     if chat is None:
         return

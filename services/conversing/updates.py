@@ -4,6 +4,7 @@ An update for a message that is not known yet is parked and applied when the mes
 no new bubbles: none of these adds to unread counts or to the list of messages.
 """
 
+from datetime import timedelta
 from typing import Any, Final
 
 from models.delivery_status import READ_STATUS, TIMES, advance, earliest
@@ -12,9 +13,10 @@ from models.message import Content, Edit, Message, MessageError, Reaction
 from models.pending_update import LIFETIME, PendingUpdate, UpdateKind
 from models.store.batch import Batch, Tracked
 from models.store.codec import to_document
-from models.values import Direction, Outcome
+from models.values import Direction, MessageStatus, Outcome
 from providers import registry
 from providers.events import MessageEdited, MessageRevoked, ReactionChanged, StatusChanged
+from providers.outbound import ErrorKind
 from services.conversing.attempts import is_of_earlier_attempt, settled
 from services.conversing.facts import Fact, Verdict, ignored
 from services.conversing.messages import close_window, fetch_anew, restate
@@ -27,6 +29,10 @@ KINDS: Final[dict[type[Update], UpdateKind]] = {
     MessageEdited: UpdateKind.EDIT,
     MessageRevoked: UpdateKind.REVOKE,
 }
+#: Where a message of ours stands of which the vendor has said nothing yet.
+_BEFORE_ANY_WORD: Final = frozenset({MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNKNOWN})
+#: How old trouble of an account may be when we hear of it: older trouble may have ended.
+_RECENT: Final = timedelta(minutes=10)
 #: Sorts after every emoji: of two changes in the same second a removal counts as the later, in either order.
 _REMOVED: Final = "\U0010ffff"
 
@@ -42,10 +48,9 @@ def change_status(batch: Batch, fact: Fact, event: StatusChanged) -> Verdict:
         return ignored("group_member_status")
     if is_of_earlier_attempt(message.entity, event, fact.at):
         return ignored("earlier_attempt")
-    if event.error is not None and _says_window_closed(fact, event.error):
-        # What was refused is what we sent, and the customer may have written since.
-        close_window(batch, message.entity.chat_id, message.entity.queued_at or message.entity.timestamp)
     new = _differing(message.entity, _status_changes(message.entity, fact, event))
+    if event.error is not None:
+        _follow_up(batch, fact, event.error, message.entity, is_news=bool(new))
     return _change(batch, message, **new) if new else _duplicate(message)
 
 
@@ -104,7 +109,10 @@ def _status_changes(message: Message, fact: Fact, event: StatusChanged) -> dict[
     ):
         # Several words of a vendor may mean one status: the choice among them must not depend on their order.
         changes["provider_status"] = event.provider_status
-    if message.error is None or (message.failed_at and at < message.failed_at):
+    if message.status in _BEFORE_ANY_WORD:
+        # What we thought of it ourselves.
+        changes["error"] = event.error
+    elif message.error is None or (message.failed_at and at < message.failed_at):
         changes["error"] = event.error or message.error
     if moved is not message.status:
         changes |= settled(message)
@@ -114,11 +122,18 @@ def _status_changes(message: Message, fact: Fact, event: StatusChanged) -> dict[
     return changes
 
 
-def _says_window_closed(fact: Fact, error: MessageError) -> bool:
+def _follow_up(batch: Batch, fact: Fact, error: MessageError, message: Message, *, is_news: bool) -> None:
+    """Do what an error asks for beyond its message: the window is closed, or the whole account is in trouble."""
     provider = registry.by_name(fact.account.provider)
     sender = provider.sender.for_account(fact.account) if provider and provider.sender else None
     consequence = sender.reported(error) if sender else None
-    return consequence is not None and consequence.window_closed
+    if consequence is None:
+        return
+    if consequence.window_closed:
+        # What was refused is what we sent, and the customer may have written since.
+        close_window(batch, message.chat_id, message.queued_at or message.timestamp)
+    if consequence.kind is ErrorKind.OURS and is_news and fact.received_at - fact.at <= _RECENT:
+        batch.troubles[fact.account.id] = (consequence.error, consequence.health)
 
 
 def _differing(message: Message, values: dict[str, Any]) -> dict[str, Any]:

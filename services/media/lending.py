@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import BinaryIO, Final, cast
 
+from models.caller import Caller
 from models.media_file import MediaFile, VendorUpload
 from models.message import Media, Message, MessageError
 from models.store.media_files import MediaFiles
@@ -55,16 +56,16 @@ class Lending:
         self._providers = providers
         self._base_url = base_url
 
-    def described(self, media: Media) -> Media:
+    def described(self, media: Media, by: Caller | None = None) -> Media:
         """Complete what is said of a file that is ours: type, size, name, where it is seen. Nothing is to be fetched.
 
         Raises:
-            Invalid: there is no such file.
+            Invalid: there is no such file, or none that this caller may see.
         """
         if not is_ours(media):
             return replace(media, state=MediaState.READY)
         try:
-            file = self._rows.get(media.media_id or "")
+            file = self._rows.get(media.media_id or "", seen_by=by)
         except NotFound as error:
             raise Invalid(str(error), fields={"media.mediaId": ["There is no such file."]}) from None
         return replace(here(media, file), file_name=media.file_name or file.file_name)

@@ -121,6 +121,15 @@ class Storage:
         """
         into.writelines(self.read(file, start=0, stop=file.size))
 
+    def try_out(self) -> bool:
+        """Store a few bytes, read them, remove them; say whether they were the same. Any error means it is no good."""
+        key, content = new_id("try", self._clock.now()), b"Hookline tries its storage out."
+        self._files.put(key, io.BytesIO(content), mime_type="text/plain")
+        try:
+            return b"".join(self._files.read(key, stop=len(content))) == content
+        finally:
+            self._files.remove(key)
+
     def clear(self) -> int:
         """Remove what crashes left behind; return how many files that were."""
         before = self._clock.now() - ABANDONED_AFTER

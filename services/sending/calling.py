@@ -5,17 +5,17 @@ Deliberately no rows: what came of a call is written down by `services.sending.r
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Protocol
 
 from models.message import Message, MessageError
-from models.store.sending import Sends
+from models.store.sending import Recipient, Sends
 from models.values import MessageType
 from providers.base import Account, Provider
 from providers.outbound import Destination, ErrorKind, Receipt, SendableMedia, Sender, SendError, Sending
 from runtime.calls import HttpAnswer, HttpRequest, NotSent, Unanswered
-from runtime.errors import Invalid
+from runtime.errors import Conflict, Invalid
 from runtime.logs import logger
 from runtime.metrics import SEND_CALL_SECONDS
 from services.sending.destinations import destination_of
@@ -25,6 +25,8 @@ from services.sending.gate import Gate
 PATIENCE_S: Final = 15.0
 #: The pause (s) between two tries.
 PAUSE_S: Final = 0.25
+#: The code of the conflict that a message is in whose chat was united with another, until it has followed.
+CHAT_UNITED: Final = "chat_united"
 #: Where webhooks of an account come in.
 _WEBHOOKS: Final = "/api/whatsapp/webhooks"
 
@@ -57,7 +59,8 @@ class Ready:
     account: Account
     provider: Provider
     sender: Sender
-    request: HttpRequest
+    #: What to ask the vendor, or why there is nothing to ask.
+    request: HttpRequest | SendError
 
 
 class Calling:
@@ -71,7 +74,6 @@ class Calling:
         call: Call,
         lend: Lend,
         is_outage: Callable[[BaseException], bool],
-        deadline: timedelta,
         base_url: Callable[[Account], str],
         public_url: str,
     ) -> None:
@@ -80,45 +82,51 @@ class Calling:
         self._call = call
         self._lend = lend
         self._is_outage = is_outage
-        self._deadline = deadline
         self._public_url = public_url
         self._base_url = base_url
 
-    def prepare(self, message: Message) -> Ready | SendError:
-        """Gather what the request needs and build it; or say why there can be none.
+    def prepare(self, message: Message) -> Ready:
+        """Gather what the request needs and build it, or say in its place why there can be none.
 
         Raises:
-            Conflict: the account is not there now.
+            Conflict: the account is not there now, or the chat was united with another and its messages are following.
         """
         account, provider, sender = self._gate.account(message.config_id)
-        chat = self._sends.chat(message.chat_id)
-        to = destination_of(chat, self._sends.addresses(chat))
-        if to is None:
-            return _final("no_address", "No address leads to this chat any more")
-        media = self._lend(message, account)
+        recipient = self._sends.recipient(message.chat_id)
+        if recipient.merged_into is not None:
+            raise Conflict("The chat was united with another.", code=CHAT_UNITED)
+        to = destination_of(message.chat_id, recipient.addresses)
+        sending = Sending(
+            message=message,
+            to=to or Destination(),
+            account=account,
+            base_url=self._base_url(account),
+            callback_url=f"{self._public_url}{_WEBHOOKS}/{provider.slug}/{account.id}",
+        )
+        request = _refused(recipient, to) or self._request(sending, sender)
+        return Ready(message=message, to=sending.to, account=account, provider=provider, sender=sender, request=request)
+
+    def _request(self, sending: Sending, sender: Sender) -> HttpRequest | SendError:
+        """Build the request, once the message's file is in the vendor's hands."""
+        media = self._lend(sending.message, sending.account)
         if isinstance(media, SendError):
             return media
+        if sending.message.type is MessageType.TEMPLATE:
+            sending = replace(sending, header_media=media)
+        else:
+            sending = replace(sending, media=media)
         try:
-            request = sender.request(
-                Sending(
-                    message=message,
-                    to=to,
-                    account=account,
-                    base_url=self._base_url(account),
-                    media=None if message.type is MessageType.TEMPLATE else media,
-                    header_media=media if message.type is MessageType.TEMPLATE else None,
-                    callback_url=f"{self._public_url}{_WEBHOOKS}/{provider.slug}/{account.id}",
-                )
-            )
+            return sender.request(sending)
         except Invalid as error:
-            return _final("invalid", str(error), details=", ".join(sorted(error.fields)) or None)
-        return Ready(message=message, to=to, account=account, provider=provider, sender=sender, request=request)
+            return final("invalid", str(error), details=", ".join(sorted(error.fields)) or None)
 
-    def call(self, ready: Ready) -> Receipt | SendError:
+    def call(self, ready: Ready, *, deadline: timedelta) -> Receipt | SendError:
         """Make the call, once, and judge its answer. Total."""
+        if isinstance(ready.request, SendError):
+            return ready.request
         began = time.perf_counter()
         try:
-            return ready.sender.judge(self._call(ready.request, deadline=self._deadline))
+            return ready.sender.judge(self._call(ready.request, deadline=deadline))
         except NotSent as error:
             return _failure(ErrorKind.RETRYABLE, error.reason, "The vendor could not be reached")
         except Unanswered as error:
@@ -146,6 +154,16 @@ def _failure(kind: ErrorKind, code: str, title: str) -> SendError:
     return SendError(kind=kind, error=MessageError(code=code, title=title, kind=kind, retryable=retryable))
 
 
-def _final(code: str, title: str, *, details: str | None = None) -> SendError:
+def _refused(recipient: Recipient, to: Destination | None) -> SendError | None:
+    """Say why nothing may be sent to somebody any more."""
+    if not recipient.is_there:
+        return final("chat_deleted", "The chat was deleted")
+    if recipient.is_blocked:
+        return final("blocked", "The customer is blocked")
+    return None if to is not None else final("no_address", "No address leads to this chat any more")
+
+
+def final(code: str, title: str, *, details: str | None = None) -> SendError:
+    """Make the error of a message that will not be sent."""
     error = MessageError(code=code, title=title, details=details, kind=ErrorKind.FINAL)
     return SendError(kind=ErrorKind.FINAL, error=error)

@@ -10,10 +10,12 @@
 Deliberately no threads: `workers.courier` has them.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 from models.message import Attempt, Message, MessageError
@@ -27,7 +29,7 @@ from runtime.clock import Clock
 from runtime.errors import Conflict
 from runtime.logs import logger
 from runtime.metrics import SENDS
-from services.sending.calling import Calling, Ready
+from services.sending.calling import CHAT_UNITED, Calling, Ready, final
 from services.sending.learning import Learning
 from services.sending.pacing import PATIENCE, Pacing
 from services.sending.pausing import Pausing
@@ -40,6 +42,17 @@ IN_A_ROW: Final = 20
 WITHOUT_ACCOUNT: Final = timedelta(minutes=1)
 #: How long a chat waits after something of ours failed.
 AFTER_CRASH: Final = timedelta(seconds=2)
+#: How long a message waits for its chat, with which another was united, to take it over.
+WHILE_MOVING: Final = timedelta(seconds=2)
+#: Share of a lease that is left when a call must have ended; with less than twice that left none is begun.
+RESERVE: Final = 0.25
+
+_TOO_LATE: Final = SendError(
+    kind=ErrorKind.RETRYABLE,
+    error=MessageError(
+        code="too_late", title="There was no time left to call the vendor", kind=ErrorKind.RETRYABLE, retryable=True
+    ),
+)
 
 _log = logger(__name__)
 
@@ -50,6 +63,13 @@ class Turn:
 
     outbox: Outbox
     probe: bool = False
+
+
+class Went(StrEnum):
+    """How a step ended that need not be waited for: the message's turn is over, or it is to be looked at again."""
+
+    OVER = "over"
+    ON = "on"
 
 
 class Delivering:
@@ -94,11 +114,12 @@ class Delivering:
     def claim(self, *, limit: int, without: Collection[str] = ()) -> list[Turn]:
         """Take chats that are due, at most so many, and none of some accounts."""
         now = self._clock.now()
+        self._resting = {account_id: until for account_id, until in list(self._resting.items()) if until > now}
         paused = {key: one for key, one in self._pausing.known().items() if one.paused_until is not None}
-        resting = {account_id for account_id, until in list(self._resting.items()) if until > now}
+        resting = set(self._resting)
         closed = {*without, *resting, *paused}
         probed = (pause for pause in paused.values() if pause.id not in {*without, *resting})
-        probes = [turn for pause in probed for turn in self._probe(pause)]
+        probes = list(itertools.islice((turn for pause in probed for turn in self._probe(pause)), limit))
         free = limit - len(probes)
         claimed = self._outboxes.claim(now=now, until=now + self._lease, limit=free, without=closed) if free > 0 else []
         return [*probes, *map(Turn, claimed)]
@@ -133,19 +154,22 @@ class Delivering:
         for _ in range(1 if turn.probe else IN_A_ROW):
             if not turn.probe and self._is_paused(turn.outbox.config_id):
                 break
-            head = self._sends.head(turn.outbox.id)
+            head, is_all = self._sends.head(turn.outbox.id)
             if head is None:
                 return None
-            wait_until = self._advance(head)
-            if wait_until is not None:
-                return wait_until
+            step = self._advance(head)
+            if isinstance(step, datetime):
+                return step
+            if is_all and step is Went.OVER:
+                # What was queued since has changed the outbox, which then stays.
+                return None
         return self._clock.now()
 
     def _is_paused(self, config_id: str) -> bool:
         pause = self._pausing.known().get(config_id)
         return pause is not None and pause.paused_until is not None
 
-    def _advance(self, head: Message) -> datetime | None:
+    def _advance(self, head: Message) -> datetime | Went:
         """Bring the message whose turn it is one step further; return when to look again where it has to wait."""
         now = self._clock.now()
         if head.status is MessageStatus.SENDING:
@@ -154,27 +178,33 @@ class Delivering:
             return head.next_attempt_at
         try:
             ready = self._calling.prepare(head)
-        except Conflict:
-            return now + WITHOUT_ACCOUNT
-        if isinstance(ready, SendError):
-            return self._refused_here(head, ready, now)
+        except Conflict as conflict:
+            return self._unready(head, conflict, now)
+        if isinstance(ready.request, SendError):
+            return self._send(ready)
         return self._tokens(ready, now) or self._send(ready)
 
-    def _sending_elsewhere(self, head: Message, now: datetime) -> datetime | None:
+    def _unready(self, head: Message, conflict: Conflict, now: datetime) -> datetime | Went:
+        """Let a message wait for its chat or account, and say so; without its account it never will be sent."""
+        if conflict.code == CHAT_UNITED:
+            return now + WHILE_MOVING
+        if self._sends.is_account_gone(head.config_id):
+            begun = self._begin(head, now)
+            if begun is None:
+                return Went.ON
+            return self._record_failed(begun, final("account_deleted", "The account was deleted"))
+        error = MessageError(code=conflict.code, title=str(conflict), kind=ErrorKind.OURS, retryable=True)
+        self._sends.note(head, error, now=now)
+        return now + WITHOUT_ACCOUNT
+
+    def _sending_elsewhere(self, head: Message, now: datetime) -> datetime | Went:
         """Wait for whoever sends the message, and when they must be dead, say that its fate is not known."""
         if head.lease_until is not None and head.lease_until > now:
             return head.lease_until
         error = MessageError(code="worker_lost", title="Nobody knows whether it was sent", kind=ErrorKind.UNKNOWN)
         self._recording.unknown(head, error)
         SENDS.labels(head.provider, "lost").inc()
-        return None
-
-    def _refused_here(self, head: Message, error: SendError, now: datetime) -> datetime | None:
-        """End, or put off, a message of which no request can be made."""
-        begun = self._begin(head, now)
-        if begun is not None:
-            self._outcome(begun, None, error)
-        return None
+        return Went.OVER
 
     def _tokens(self, ready: Ready, now: datetime) -> datetime | None:
         """Take a message's tokens, waiting a moment for them; return when to come back where that takes longer."""
@@ -187,12 +217,21 @@ class Delivering:
             self._sleep(pace.wait.total_seconds())
         return None
 
-    def _send(self, ready: Ready) -> datetime | None:
+    def _send(self, ready: Ready) -> Went:
+        """Begin with a message, call the vendor if there is something to ask, and record what came of it."""
         begun = self._begin(ready.message, self._clock.now())
-        if begun is not None:
-            ready = replace(ready, message=begun)
-            self._outcome(begun, ready, self._calling.call(ready))
-        return None
+        if begun is None:
+            return Went.ON
+        ready = replace(ready, message=begun)
+        time_left = (begun.lease_until or self._clock.now()) - self._clock.now()
+        if time_left < self._lease * 2 * RESERVE:
+            # This process stood still, or the database did. The call could outlast the lease, after which a person may
+            # have asked for another attempt.
+            return self._end(ready, _TOO_LATE)
+        answer = self._calling.call(ready, deadline=time_left - self._lease * RESERVE)
+        step = self._end(ready, answer)
+        self._tell(ready, answer)
+        return step
 
     def _begin(self, head: Message, now: datetime) -> Message | None:
         """Move a message to sending; None where another was faster."""
@@ -209,53 +248,59 @@ class Delivering:
             lease_until=until,
         )
 
-    def _outcome(self, begun: Message, ready: Ready | None, answer: Receipt | SendError) -> None:
-        """Record what came of an attempt, and tell those who care how the account fares."""
-        word = self._record(begun, ready, answer)
-        SENDS.labels(begun.provider, word).inc()
-        if ready is None:
-            return
-        if isinstance(answer, Receipt) or answer.kind is ErrorKind.FINAL:
-            self._pausing.answered(begun.config_id)
-        elif answer.kind is not ErrorKind.THROTTLED:
-            self._pausing.failed(begun.config_id, answer if answer.kind is ErrorKind.OURS else None)
+    def _end(self, ready: Ready, answer: Receipt | SendError) -> Went:
+        """Record what came of an attempt; the message's turn is over unless it goes back to the queue."""
+        if isinstance(answer, SendError):
+            return _RECORDERS[answer.kind](self, ready, answer)
+        begun = ready.message
+        self._calling.patiently(lambda: self._recording.accepted(begun, answer))
+        SENDS.labels(begun.provider, "accepted").inc()
+        self._learning.learn(begun, answer, ready.account, ready.to)
+        return Went.OVER
 
-    def _record(self, begun: Message, ready: Ready | None, answer: Receipt | SendError) -> str:
+    def _tell(self, ready: Ready, answer: Receipt | SendError) -> None:
+        """Tell those who care how the account fares."""
+        config_id = ready.message.config_id
         if isinstance(answer, Receipt):
-            self._calling.patiently(lambda: self._recording.accepted(begun, answer))
-            if ready is not None:
-                self._learning.learn(begun, answer, ready.account, ready.to)
-            return "accepted"
-        return _RECORDERS[answer.kind](self, begun, ready, answer)
+            self._pausing.answered(config_id)
+        elif answer.kind is ErrorKind.FINAL:
+            if not isinstance(ready.request, SendError):
+                self._pausing.answered(config_id)
+        elif answer.kind is not ErrorKind.THROTTLED:
+            self._pausing.failed(config_id, answer if answer.kind is ErrorKind.OURS else None)
 
-    def _throttled(self, begun: Message, ready: Ready | None, error: SendError) -> str:
-        held = error.retry_after or timedelta(seconds=1)
-        if ready is not None:
-            held = self._pacing.slow_down(begun, ready.account, ready.provider, ready.sender.rates, error)
-        self._put_back(begun, "throttled", error, self._clock.now() + held)
-        return "throttled"
+    def _throttled(self, ready: Ready, error: SendError) -> Went:
+        held = self._pacing.slow_down(ready.message, ready.account, ready.provider, ready.sender.rates, error)
+        return self._put_back(ready.message, "throttled", error, self._clock.now() + held)
 
-    def _paused(self, begun: Message, _: Ready | None, error: SendError) -> str:
-        self._put_back(begun, "paused", error, self._clock.now())
-        return "paused"
+    def _paused(self, ready: Ready, error: SendError) -> Went:
+        return self._put_back(ready.message, "paused", error, self._clock.now())
 
-    def _again(self, begun: Message, _: Ready | None, error: SendError) -> str:
-        tries = begun.tries or 1
+    def _again(self, ready: Ready, error: SendError) -> Went:
+        tries = ready.message.tries or 1
         if not is_worth_another(tries, error.tries):
-            return self._failed(begun, None, error)
-        self._put_back(begun, "retry", error, self._clock.now() + wait_after(tries, asked=error.retry_after))
-        return "retry"
+            return self._failed(ready, error)
+        next_at = self._clock.now() + wait_after(tries, asked=error.retry_after)
+        return self._put_back(ready.message, "retry", error, next_at)
 
-    def _failed(self, begun: Message, _: Ready | None, error: SendError) -> str:
+    def _failed(self, ready: Ready, error: SendError) -> Went:
+        return self._record_failed(ready.message, error)
+
+    def _record_failed(self, begun: Message, error: SendError) -> Went:
         self._calling.patiently(lambda: self._recording.failed(begun, error))
-        return "failed"
+        SENDS.labels(begun.provider, "failed").inc()
+        return Went.OVER
 
-    def _unknown(self, begun: Message, _: Ready | None, error: SendError) -> str:
+    def _unknown(self, ready: Ready, error: SendError) -> Went:
+        begun = ready.message
         self._calling.patiently(lambda: self._recording.unknown(begun, error.error))
-        return "unknown"
+        SENDS.labels(begun.provider, "unknown").inc()
+        return Went.OVER
 
-    def _put_back(self, begun: Message, outcome: str, error: SendError, next_at: datetime) -> None:
+    def _put_back(self, begun: Message, outcome: str, error: SendError, next_at: datetime) -> Went:
         self._calling.patiently(lambda: self._recording.put_back(begun, outcome, error, next_at=next_at))
+        SENDS.labels(begun.provider, outcome).inc()
+        return Went.ON
 
     def _probe(self, pause: SendPause) -> Sequence[Turn]:
         """Let one message of a paused account try, when its interval has ended and nobody else does."""
@@ -269,7 +314,7 @@ class Delivering:
         return [Turn(outbox, probe=True) for outbox in claimed]
 
 
-_Recorder = Callable[[Delivering, Message, Ready | None, SendError], str]
+_Recorder = Callable[[Delivering, Ready, SendError], Went]
 #: What follows from each kind of failure.
 _RECORDERS: Final[dict[ErrorKind, _Recorder]] = {
     ErrorKind.RETRYABLE: Delivering._again,  # noqa: SLF001  the class's own table

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from models.address import Address
-from models.chat import Chat
 from models.values import AddressKind
 from providers.outbound import Destination
 
@@ -19,12 +18,12 @@ _FIELDS: Final = {
 }
 
 
-def destination_of(chat: Chat, addresses: Iterable[Address]) -> Destination | None:
+def destination_of(chat_id: str, addresses: Iterable[Address]) -> Destination | None:
     """Name where a chat's messages go, its own address first; None where nothing leads there any more."""
     found: dict[str, str] = {}
     for address in addresses:
         name = _FIELDS.get(address.kind)
-        if name and address.chat_id == chat.id:
+        if name and address.chat_id == chat_id:
             found.setdefault(name, address.value)
     return Destination(**found) if found else None
 

@@ -4,9 +4,8 @@ Deliberately only hashes: neither key nor body is kept.
 """
 
 import hashlib
+import json
 from datetime import datetime
-
-import orjson
 
 from models.caller import Caller
 from models.idempotency_key import LIFETIME, IdempotencyKey
@@ -26,4 +25,5 @@ def key_of(chat_id: str, order: Order, by: Caller | None, key: str, now: datetim
 
 
 def _hashed(value: object) -> str:
-    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)).hexdigest()
+    # Total: any key and any values, whatever can be stored of them.
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

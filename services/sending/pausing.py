@@ -1,7 +1,9 @@
 """Accounts in trouble: after enough failures nothing is sent, then one message at a time tries, until one succeeds.
 
 Two kinds of trouble: the account itself (token, permission, payment), which the first failure shows, and a vendor
-that fails many messages in a row. Deliberately no judgement of single messages.
+that fails many messages in a row. Where trouble of the account was told by a status, of a message that the vendor had
+taken, a probe that it takes ends the pause only if nothing is heard of it for an interval. Deliberately no judgement
+of single messages.
 """
 
 import threading
@@ -9,10 +11,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from models.message import MessageError
 from models.send_pause import SendPause
 from models.store.pauses import Pauses
 from models.whatsapp_config import Health, HealthState
-from providers.outbound import SendError
+from providers.outbound import ErrorKind, SendError
 from runtime.clock import Clock
 from runtime.logs import logger
 from runtime.metrics import SEND_PAUSES
@@ -56,20 +59,35 @@ class Pausing:
             return self._known
 
     def take_probe(self, pause: SendPause) -> SendPause | None:
-        """Take the one probe of an interval; the next is due when the next, longer interval has ended."""
+        """Take the one probe of an interval; the next is due when the next, longer interval has ended.
+
+        None where another has it, or none is needed any more.
+        """
+        if _is_proven(pause):
+            self._resume(pause.id)
+            return None
         now = self._clock.now()
-        taken = self._pauses.take_probe(pause, now=now, until=now + interval(pause.probes + 1))
+        taken = self._pauses.take_probe(pause, now=now, until=now + _next_interval(pause))
         self._forget()
         return taken
 
-    def failed(self, account_id: str, error: SendError | None = None) -> None:
+    def heard(self, troubles: Mapping[str, tuple[MessageError, str | None]]) -> None:
+        """Take notice of trouble that statuses told of, by account. Never fails."""
+        for account_id, (error, health) in troubles.items():
+            try:
+                self.failed(account_id, SendError(kind=ErrorKind.OURS, error=error, health=health), reported=True)
+            except Exception as failure:  # noqa: BLE001  the next status or send tells it again
+                _log.warning("trouble_not_noted", config_id=account_id, error=type(failure).__name__)
+
+    def failed(self, account_id: str, error: SendError | None = None, *, reported: bool = False) -> None:
         """Count a failure: of the account, where the error says so, else of the vendor."""
         now = self._clock.now()
         ours = error is not None
         reason = (error.error.code or "ours") if error is not None else VENDOR_DOWN
-        pause = self._pauses.count(account_id, reason=reason, now=now, within=IN_A_ROW)
+        pause = self._pauses.count(account_id, reason=reason, now=now, within=IN_A_ROW, reported=reported)
         opens = pause.paused_until is None and (ours or pause.failures >= MANY)
-        if opens and self._pauses.pause(account_id, now=now, until=now + interval(0)):
+        first = LONGEST_PAUSE if reported else interval(0)
+        if opens and self._pauses.pause(account_id, now=now, until=now + first):
             SEND_PAUSES.labels("vendor_down" if not ours else (error.health if error else None) or "paused").inc()
             _log.warning("sending_paused", config_id=account_id, reason=reason, failures=pause.failures)
         if pause.failures >= (TOLD_AFTER if ours else MANY):
@@ -78,8 +96,16 @@ class Pausing:
 
     def answered(self, account_id: str) -> None:
         """Resume an account whose vendor took a message, or at least looked at it."""
-        if account_id not in self.known():
+        pause = self.known().get(account_id)
+        if pause is None:
             return
+        if pause.reported and pause.paused_until is not None:
+            self._pauses.note_answer(account_id, now=self._clock.now())
+            self._forget()
+            return
+        self._resume(account_id)
+
+    def _resume(self, account_id: str) -> None:
         ended = self._pauses.resume(account_id)
         self._forget()
         if ended is not None and ended.paused_until is not None:
@@ -110,6 +136,15 @@ class Pausing:
     def _forget(self) -> None:
         with self._lock:
             self._known_at = None
+
+
+def _is_proven(pause: SendPause) -> bool:
+    """Whether nothing bad was heard of what the vendor took since, for an interval."""
+    return pause.answered_at is not None and (pause.failed_at is None or pause.failed_at < pause.answered_at)
+
+
+def _next_interval(pause: SendPause) -> timedelta:
+    return LONGEST_PAUSE if pause.reported else interval(pause.probes + 1)
 
 
 def interval(probes: int) -> timedelta:

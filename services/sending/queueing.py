@@ -36,8 +36,8 @@ MAX_PIECES: Final = 20
 _CONTENT: Final = tuple(field.name for field in fields(Content))
 #: Wakes the workers for a chat; never fails.
 Wake = Callable[[str], None]
-#: Completes what is said of a file, from what is known of it here.
-Describe = Callable[[Media], Media]
+#: Completes what is said of a file, from what is known of it here; one that the caller may not see is not there.
+Describe = Callable[[Media, Caller | None], Media]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Queueing:
         clock: Clock,
         fill: FillTemplate,
         wake: Wake,
-        describe: Describe = lambda media: media,
+        describe: Describe = lambda media, _by: media,
     ) -> None:
         self._sends = sends
         self._outboxes = outboxes
@@ -124,11 +124,11 @@ class Queueing:
         now = self._clock.now()
         key = key_of(chat_id, order, by, idempotency_key, now) if idempotency_key else None
         taking = _Taking(chat_id=chat_id, order=order, by=by, key=key, now=now)
-        chat = self._sends.chat(chat_id)
         if key is not None and (known := self._sends.known_key(key.key, now=now)):
             return self._repeated(key, known)
+        chat = self._sends.chat(chat_id)
         way = _Way(*self._gate.account(chat.config_id))
-        contents = self._contents(chat.config_id, order, way.sender)
+        contents = self._contents(chat.config_id, order, way.sender, by)
         queued = self._conversations.change(
             Wanted(chats={chat_id}, refs={order.reply_to or "", order.target_id or ""} - {""}),
             lambda batch, session: self._store(batch, session, taking, way, contents),
@@ -139,20 +139,20 @@ class Queueing:
             QUEUED_MESSAGES.labels(way.provider.name, contents[0].type.value).inc(len(contents))
         return queued
 
-    def _contents(self, config_id: str, order: Order, sender: Sender) -> list[Content]:
+    def _contents(self, config_id: str, order: Order, sender: Sender, by: Caller | None) -> list[Content]:
         """What is to be said, filled in, described and cut as ordered."""
         if order.template is not None:
             chosen = order.template
             filled = self._fill(config_id=config_id, name=chosen.name, language=chosen.language, values=chosen.values)
-            return [self._described(template_content(filled))]
-        content = self._described(order.content)
+            return [self._described(template_content(filled), by)]
+        content = self._described(order.content, by)
         cut = pieces(content, limit=sender.text_limit) if order.split else [content]
         if len(cut) > MAX_PIECES:
             raise Invalid("The text is too long.", fields={"text": [f"It would take more than {MAX_PIECES} messages."]})
         return cut
 
-    def _described(self, content: Content) -> Content:
-        return replace(content, media=self._describe(content.media)) if content.media else content
+    def _described(self, content: Content, by: Caller | None) -> Content:
+        return replace(content, media=self._describe(content.media, by)) if content.media else content
 
     def _store(self, batch: Batch, session: Session, taking: _Taking, way: _Way, contents: Sequence[Content]) -> Queued:
         """Store the messages with all that follows from them; everything is judged in the transaction that stores."""
@@ -178,7 +178,7 @@ class Queueing:
         self, chat: Chat, way: _Way, contents: Sequence[Content], session: Session, now: datetime
     ) -> Destination:
         """Find where the chat's messages go, if they may."""
-        to = destination_of(chat, self._sends.addresses(chat, session=session))
+        to = destination_of(chat.id, self._sends.addresses(chat, session=session))
         phone, user_id = (to.phone, to.user_id) if to else (None, None)
         blocked = self._sends.is_blocked(phone=phone, user_id=user_id, session=session)
         to = self._gate.check_chat(chat, blocked=blocked, to=to)

@@ -95,9 +95,10 @@ class Recording:
             if known is None:
                 return
             values: dict[str, Any] = {"attempts": closed(known.entity, message.generation, outcome, error)}
-            if status is not None and _is_ours(known.entity, message):
-                times = dict.fromkeys(TIMES.get(status, ()), now)
-                values |= {"status": status, "error": error, "lease_until": None, "next_attempt_at": None, **times}
+            ends_as = _end(known.entity, message, status)
+            if ends_as is not None:
+                times = dict.fromkeys(TIMES.get(ends_as, ()), now)
+                values |= {"status": ends_as, "error": error, "lease_until": None, "next_attempt_at": None, **times}
             else:
                 FENCED_WRITES.inc()
             restate(batch, known, **values)
@@ -202,8 +203,16 @@ def named(attempts: Sequence[Attempt], number: int | None, provider_message_id: 
     return [replace(one, provider_message_id=provider_message_id) if one.n == number else one for one in attempts]
 
 
-def _is_ours(known: Message, begun: Message) -> bool:
-    return known.status is MessageStatus.SENDING and known.generation == begun.generation
+def _end(known: Message, begun: Message, status: MessageStatus | None) -> MessageStatus | None:
+    """Say what becomes of a message whose attempt has ended; None where somebody knows better by now.
+
+    One that was given up meanwhile has failed, whatever it was: now we know that it was not sent.
+    """
+    if known.generation != begun.generation:
+        return None
+    if known.status is MessageStatus.UNKNOWN:
+        return MessageStatus.FAILED if status is not MessageStatus.UNKNOWN else None
+    return status if known.status is MessageStatus.SENDING else None
 
 
 def _taken(known: Message, number: int | None, receipt: Receipt, now: datetime) -> dict[str, Any]:

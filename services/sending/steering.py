@@ -63,7 +63,7 @@ class Steering:
         def change(session: Session, known: Message) -> dict[str, Any]:
             _check(known, RETRIABLE, "tried again")
             chat = self._sends.chat(known.chat_id, session=session)
-            to = destination_of(chat, self._sends.addresses(chat, session=session))
+            to = destination_of(chat.id, self._sends.addresses(chat, session=session))
             phone, user_id = (to.phone, to.user_id) if to else (None, None)
             blocked = self._sends.is_blocked(phone=phone, user_id=user_id, session=session)
             self._gate.check_chat(chat, blocked=blocked, to=to)
@@ -74,7 +74,9 @@ class Steering:
                 "queued_at": at,
                 "next_attempt_at": None,
                 "lease_until": None,
+                "sent_at": None,
                 "failed_at": None,
+                "provider_status": None,
                 "error": None,
                 "tries": 0,
                 "provider_message_id": None,
@@ -97,7 +99,10 @@ class Steering:
             _check(known, frozenset({MessageStatus.QUEUED}), "canceled")
             return {"status": MessageStatus.CANCELED, "next_attempt_at": None}
 
-        return self._change(self._sends.get(message_id), change, by=by, verb="cancel")
+        changed = self._change(self._sends.get(message_id), change, by=by, verb="cancel")
+        # Those behind it need not wait for its time any more.
+        self._wake(changed.chat_id)
+        return changed
 
     def _change(
         self,

@@ -28,10 +28,12 @@ class Restoring:
         self._clock = clock
         self._ring = ring
         self._after = after
+        #: The last chat that was looked at in the round through all that have something queued.
+        self._looked_to = ""
 
     def stranded(self) -> int:
         """Make what is missing, and ring once where anything waits too long; return how much was found."""
-        restored = self._outboxes.restore(now=self._clock.now())
+        restored, self._looked_to = self._outboxes.restore(now=self._clock.now(), after=self._looked_to)
         waiting = self._outboxes.stranded(now=self._clock.now(), after=self._after)
         SWEPT.labels("outbox_restored").inc(restored)
         SWEPT.labels("outbox_waiting").inc(len(waiting))

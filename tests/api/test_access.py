@@ -45,7 +45,8 @@ MATRIX = {
     f"GET {BASE}/followups/<follow_up_id>": (401, 401, 404, 200, 200),
     f"PUT {BASE}/followups/<follow_up_id>": (401, 401, 404, 200, 200),
     f"DELETE {BASE}/followups/<follow_up_id>": (401, 401, 404, 200, 200),
-    f"POST {BASE}/chats/<chat_id>/messages": (401, 401, 404, 422, 422),
+    # What is wrong with the body is told before the chat is looked for.
+    f"POST {BASE}/chats/<chat_id>/messages": (401, 401, 422, 422, 422),
     f"POST {BASE}/messages/<message_id>/retry": (401, 401, 404, 409, 409),
     f"POST {BASE}/messages/<message_id>/cancel": (401, 401, 404, 409, 409),
     f"POST {BASE}/media": (401, 401, 422, 422, 422),

@@ -17,7 +17,7 @@ from tests.support.quiet import quiet
 from tests.support.wired import Wired
 
 #: Threads of earlier tests refresh their accounts on and on; what they say is no word of a command.
-BACKGROUND = "providers.directory"
+BACKGROUND = ("providers.accounts", "providers.directory")
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,14 @@ def bare(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
         if name in variable_names() or name.endswith("_API_URL") or name.startswith("HOOKLINE_"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    logging.getLogger(BACKGROUND).setLevel(logging.CRITICAL)
+    for name in BACKGROUND:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     yield Hookline(monkeypatch, capsys)
     monkeypatch.undo()
     os.environ.clear()
     os.environ.update(before)
-    logging.getLogger(BACKGROUND).setLevel(logging.NOTSET)
+    for name in BACKGROUND:
+        logging.getLogger(name).setLevel(logging.NOTSET)
     quiet()
 
 

@@ -1,13 +1,16 @@
 """`hookline check`: a table of what is in place, and a non-zero exit code for what is not."""
 
+from datetime import timedelta
+
 import pytest
 import redis
 
+from models.store.pauses import Pauses
 from tests.cli.conftest import Hookline, a_key
 from tests.support import meta_webhooks as meta
 from tests.support.wired import Wired, add_meta_account
 
-PROBES = ["settings", "mongodb", "indexes", "redis", "keys", "accounts"]
+PROBES = ["settings", "mongodb", "indexes", "redis", "media", "keys", "accounts", "sending"]
 
 
 def table(text: str) -> dict[str, tuple[str, str]]:
@@ -107,6 +110,34 @@ def test_a_dead_database_is_told_line_by_line_and_without_its_password(
     assert outcome.code == 1
     found = table(outcome.out)
     assert found["mongodb"] == ("FAIL", "MongoDB does not answer (ServerSelectionTimeoutError)")
-    assert {found[name] for name in ("indexes", "keys", "accounts")} == {("FAIL", "not checked without mongodb")}
+    assert {found[name] for name in ("indexes", "media", "keys", "accounts", "sending")} == {
+        ("FAIL", "not checked without mongodb")
+    }
     assert found["redis"] == ("ok", "")
+    assert "canary" not in outcome.out + outcome.err
+
+
+def test_an_account_that_does_not_send_is_told_with_its_reason(hookline: Hookline, wired: Wired) -> None:
+    pauses, now = Pauses(wired.store), wired.clock.now()
+    for _ in range(2):
+        pauses.count(wired.account.id, reason="190", now=now, within=timedelta(minutes=1))
+    assert table(hookline("check").out)["sending"] == ("ok", "")
+
+    pauses.pause(wired.account.id, now=now, until=now + timedelta(seconds=2))
+    outcome = hookline("check")
+
+    assert outcome.code == 1
+    assert table(outcome.out)["sending"] == ("FAIL", f"{wired.account.id}: paused since 2026-11-20 12:00 UTC (190)")
+
+
+def test_a_bucket_that_cannot_be_written_is_a_failure(hookline: Hookline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-secret")
+    monkeypatch.setenv("MEDIA_URL", "s3://hookline-media?endpoint=http://127.0.0.1:9&region=eu-west-1")
+
+    outcome = hookline("check")
+
+    assert outcome.code == 1
+    state, problem = table(outcome.out)["media"]
+    assert (state, "127.0.0.1:9" in problem) == ("FAIL", True)
     assert "canary" not in outcome.out + outcome.err

@@ -1,7 +1,35 @@
 """Every message an agent writes leaves at most once, and its fate is known, whatever the vendor or the machine does.
 
 The simulated Meta is the accountant: it books a message before it answers. Our own reference in its books says how
-often each message was really taken.
+often each message was really taken. All faults of FAULTS §2 C and D, where each is tested over real processes, and the
+control that shows the same account not balancing once the mechanism is off ("row" is one of `test_sending_controls`):
+
+    fault                               journey                                                        control
+    C1  taken, no answer                here, test_c1_*                                                row C1
+    C2  killed after it was taken       here, test_c2_*                                                row C2
+    C3  killed before it connected      test_sending_failures, test_c3_*                               row C3
+    C4  refused, no name, TLS           test_sending_failures, test_c4_*; 503: here                    row C4
+    C5  throttled                       here, test_c5_*, test_a_crowd_*                                row C5
+    C6  down for long                   test_sending_failures, test_c6_*                               row C6
+    C7  131026, 131047; 190             test_sending_failures, test_c7_*                               rows C7
+    C8  many ask again at once          here, test_c8_*                                                row C8; [1]
+    C9  a status before the answer      here, test_c9_*                                                row C9
+    C10 garbage, no id, 50 MB           here, test_c1_c10_*                                            row C10
+    C11 budget spent                    test_sending_failures, test_c11_*                              row C11
+    C12 token exchanged meanwhile       test_sending_failures, test_c12_*                              row C12
+    C13 many due at once                here, test_c13_*                                               [2]
+    D1  two clocks, 3,000 due           test_clocks, test_two_clocks_*                                 [3]
+    D2  clock killed while it fires     test_clocks, test_a_clock_that_is_killed_*                     [4]
+    D3  a reply in the moment           test_clocks, test_a_reply_in_the_moment_*                      test_clocks, D3
+    D4  away for two hours              test_clocks, test_a_clock_that_was_away_*                      test_clocks, D4
+    D5  zones, DST, leap days           test_clocks, test_a_reminder_fires_at_*, test_days_and_*; [5]  test_clocks, D5
+    D6  Redis emptied                   test_clocks, test_redis_emptied_*                              test_clocks, D6
+
+[1] tests.services.sending.test_order, test_control_without_the_claim_*
+[2] tests.services.sending.test_pace, test_control_without_a_limit_*: a real process may be too slow to break one
+[3] tests.services.reminding.test_firing, test_without_the_claim_*: two processes need not meet, two threads are made to
+[4] tests.services.reminding.test_messaging, test_without_a_key_*
+[5] tests.services.reminding.test_firing, ODD_TIMES the clock set back: the odd instants themselves, by a moved clock
 """
 
 import time

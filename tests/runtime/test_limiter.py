@@ -83,6 +83,19 @@ def test_holds_that_nobody_named_the_length_of_grow(limiter: Limiter, redis_clie
     assert held == [1, 2, 4, 8, 16]
 
 
+def test_after_each_hold_tokens_come_slower_until_a_bound(limiter: Limiter, redis_client: redis.Redis) -> None:
+    spacing = []
+    for _ in range(9):
+        limiter.hold(SLOW)
+        redis_client.delete(f"{SLOW.key}:hold", SLOW.key)
+        assert taken(limiter, SLOW, 3) == 3
+        spacing.append(limiter.take([SLOW], patience=NOW).length.total_seconds())
+
+    assert spacing[:3] == pytest.approx([15, 22.5, 33.75], abs=1)
+    assert spacing[-1] == pytest.approx(160, abs=1)
+    assert 0 < redis_client.pttl(f"{SLOW.key}:slow") <= (limiters.SLOW_FOR_S + limiters.LONGEST_HOLD_S) * 1000
+
+
 def test_many_that_meet_the_same_wall_make_it_no_higher(limiter: Limiter) -> None:
     first = limiter.hold(SLOW)
 

@@ -1,6 +1,7 @@
 """A small whole flow with canaries in every secret, number and word; then a search for them wherever they must not be.
 
-Over real processes: webhooks good and bad, junk, poison that the database refuses, wrong tokens, engines that die.
+Over real processes: webhooks good and bad, junk, poison that the database refuses, wrong tokens, answers to customers
+that a vendor takes, refuses and quotes, engines that die.
 Searched are all logs, metrics, answers to refused requests, what commands print, and every command that ever reached
 the queue.
 """
@@ -18,9 +19,11 @@ import redis
 import requests
 
 from models.agent import Role
+from tests.security.answering import WORDS, Answering, now
 from tests.support import meta_webhooks as meta
 from tests.support.street import PATH
 from tests.support.system import ROOT, Process, System, running
+from tests.support.vendor import Vendor
 from tests.support.waiting import until
 from tests.support.wired import add_meta_account
 
@@ -38,9 +41,15 @@ CANARIES = {
     "junk": "canary-junk-402c",
     "wrong signature": "b" * 63 + "7",
     "guessed token": "canary-guess-6d6d",
+    **WORDS,
 }
 #: What must be seen, or the search looks in the wrong places.
-MARKERS = {"logs": ("webhook_refused", "part_failed", "unavailable"), "queue": ("evt_", "receive")}
+MARKERS = {
+    "logs": ("webhook_refused", "part_failed", "unavailable", "sending_paused", "reminder_message", "sender_blocked"),
+    "queue": ("evt_", "receive", "deliver", "fetch", "receipts", "hookline:bucket:"),
+    "metrics": ('hookline_sends_total{outcome="unknown"', 'hookline_send_pauses_total{reason="auth_error"}'),
+    "commands": ("msg_", "No: "),
+}
 
 
 @dataclass
@@ -57,14 +66,22 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def vendor() -> Iterator[Vendor]:
+    vendor = Vendor()
+    yield vendor
+    vendor.close()
+
+
+@pytest.fixture(scope="module")
+def system(vendor: Vendor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     settings = {"INTAKE_TIMEOUT_SECONDS": "1", "LEASE_SECONDS": "3", "SWEEP_AFTER_SECONDS": "1", "LOG_LEVEL": "INFO"}
+    settings["META_API_URL"] = vendor.url
     with running(tmp_path_factory.mktemp("canaries"), **settings) as system:
         yield system
 
 
 @pytest.fixture(scope="module")
-def seen(system: System) -> Seen:
+def seen(system: System, vendor: Vendor) -> Seen:
     """Let the whole flow happen, and gather what is to be seen of it."""
     CANARIES["encryption key"] = system.environment["ENCRYPTION_KEYS"]
     seen = Seen()
@@ -76,6 +93,7 @@ def seen(system: System) -> Seen:
         CANARIES["api token"] = made.clear.reveal()
         receive(system, seen, ingest)
         ask(seen, api, made.clear.reveal())
+        Answering(system, vendor, CANARIES, seen.note, api, made.clear.reveal()).all()
         break_engines(system, seen, ingest)
         command(system, seen)
         for url in (ingest, api, *(metrics_of(process) for process in (worker, clock))):
@@ -103,7 +121,9 @@ def delivery(*values: dict[str, object], secret: str | None = None, body: bytes 
 
 
 def a_text(message_id: str) -> dict[str, object]:
-    return meta.text(CANARIES["message text"], message_id=message_id, sender=PHONE, name=CANARIES["customer name"])
+    return meta.text(
+        CANARIES["message text"], message_id=message_id, sender=PHONE, at=now(), name=CANARIES["customer name"]
+    )
 
 
 def receive(system: System, seen: Seen, ingest: str) -> None:
@@ -171,7 +191,14 @@ def break_engines(system: System, seen: Seen, ingest: str) -> None:
 
 def command(system: System, seen: Seen) -> None:
     """Let an operator look at everything."""
-    for words in ("check", "configs list --json", "events list --json"):
+    for words in (
+        "check",
+        "configs list --json",
+        "events list --json",
+        "messages list --json",
+        "messages list --status unknown",
+        "messages list --status queued --json",
+    ):
         done = subprocess.run(
             [sys.executable, "-m", "cli.main", *words.split()],
             cwd=ROOT,
@@ -205,7 +232,8 @@ class overheard:  # noqa: N801  used as a word of the story
     """Listen to every command that reaches the queue, scripts included, for as long as it lives."""
 
     def __init__(self, url: str, seen: Seen) -> None:
-        self._client = redis.Redis.from_url(url)
+        # It may be quiet for long: while processes start, nobody says a word.
+        self._client = redis.Redis.from_url(url, socket_timeout=None)
         self._seen = seen
 
     def __enter__(self) -> None:

@@ -125,9 +125,15 @@ class Office:
         """Ask for another attempt; return the HTTP status."""
         return self.post(f"messages/{message_id}/retry", {}).status_code
 
-    def reopen(self, *, without: str | None = None) -> None:
-        """Ask another API from now on; that of a negative control lacks a mechanism."""
-        self._api = self.system.start_api(without=without)
+    @contextmanager
+    def another_api(self, *, without: str) -> Iterator[None]:
+        """Ask another API for a while, one that lacks a mechanism."""
+        usual, self._api = self._api, self.system.start_api(without=without)
+        try:
+            yield
+        finally:
+            self._api = usual
+            self.system.processes[-1].kill()
 
     # --- looking ---------------------------------------------------------------------------------------------------
 

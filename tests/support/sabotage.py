@@ -9,6 +9,7 @@ careless hand could have written: each entry is a mistake that the journeys must
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from redis import Redis
@@ -31,7 +32,6 @@ _RELOAD = AccountDirectory._reload
 SHORTLY: Final = timedelta(milliseconds=100)
 #: The key that the control of D6 cannot do without.
 PLAN: Final = "hookline:plan"
-_has_planned = False
 _LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -58,15 +58,18 @@ def _fire_whatever_the_age(self: FollowUps, *, now: datetime, since: datetime, l
     return _FIRE(self, now=now, since=_LONG_AGO, limit=limit, session=session)
 
 
+@cache
+def _planned() -> Redis:
+    redis = Redis.from_url(load_settings().redis_url.reveal())
+    redis.set(PLAN, "what is due, and when")
+    return redis
+
+
 def _fire_by_redis(self: FollowUps, *, now: datetime, since: datetime, limit: int, session: Session) -> Fired:
     """Keep the plan in Redis, made when the clock starts: what is not there any more is not due."""
-    global _has_planned
-    with Redis.from_url(load_settings().redis_url.reveal()) as redis:
-        if not _has_planned:
-            redis.set(PLAN, "what is due, and when")
-            _has_planned = True
-        if not redis.exists(PLAN):
-            return Fired()
+    redis = _planned()
+    if not redis.exists(PLAN):
+        return Fired()
     return _FIRE(self, now=now, since=since, limit=limit, session=session)
 
 

@@ -10,6 +10,7 @@ from models.agent import Role, permissions_of
 from models.caller import Caller
 from models.message import Message
 from models.store.codec import from_document
+from models.store.collections import LATEST
 from models.whatsapp_config import WhatsAppConfig
 from services.sending.orders import Order, text_order
 from tests.support import meta_webhooks as meta
@@ -73,7 +74,7 @@ class Desk:
 
     @property
     def outboxes(self) -> int:
-        return self.wired.store.outboxes.count_documents({})
+        return self.wired.store.outboxes.with_options(read_concern=LATEST).count_documents({})
 
     def account(self, number_id: str) -> WhatsAppConfig:
         """Add another account of the same vendor."""

@@ -138,7 +138,7 @@ def test_what_is_to_be_sent_is_found(scanless: Store) -> None:
     for narrowed in ({}, {"without": ["cfg_1"]}, {"only": ["cfg_1"]}):
         assert outboxes.claim(now=NOON, until=until, limit=10, **narrowed) == []
     assert outboxes.stranded(now=NOON, after=timedelta(seconds=5)) == []
-    assert outboxes.restore(now=NOON) == 0
-    assert sends.head("chat_1") is None
+    assert outboxes.restore(now=NOON, after="") == (0, "")
+    assert sends.head("chat_1") == (None, True)
     assert sends.in_state(MessageStatus.FAILED, limit=10) == []
     assert Pauses(scanless).all() == {}

@@ -1,12 +1,16 @@
 """Which template is meant, whether it may be sent now, and to whom."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pymongo.client_session import ClientSession
 
 from models.ids import new_id
+from models.store.templates import note_use
 from models.template import Template, TemplateStatus
+from models.template_usage import TemplateUsage
 from providers.outbound import Destination
 from runtime.errors import Conflict, Invalid
 from services.curating.using import Using, preview
@@ -131,17 +135,23 @@ def test_a_quick_reply_is_previewed_with_what_it_lacks() -> None:
     assert shown.missing == ["order"]
 
 
-def test_uses_are_counted_in_the_transaction_of_the_message(wired: Wired) -> None:
+def test_uses_are_noted_in_the_transaction_of_the_message_and_counted_once(wired: Wired) -> None:
     template = add(wired)
     client = wired.store.client
 
-    for moment in (NOON, NOON.replace(hour=11)):
+    def note(message_id: str, moment: datetime, session: ClientSession) -> None:
+        note_use(wired.store, [TemplateUsage(id=message_id, template_id=template.id, at=moment)], session=session)
+
+    for number, moment in enumerate((NOON, NOON.replace(hour=11))):
         with client.start_session() as session, session.start_transaction():
-            wired.templates.count_use(template.id, at=moment, session=session)
+            note(f"msg_{number}", moment, session)
     with client.start_session() as session:
         session.start_transaction()
-        wired.templates.count_use(template.id, at=NOON, session=session)
+        note("msg_never", NOON, session)
         session.abort_transaction()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: wired.templates.count_uses(now=NOON), range(4)))
 
     counted = wired.templates.get(template.id)
     assert (counted.usage_count, counted.last_used_at) == (2, NOON)

@@ -5,6 +5,7 @@ import resource
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from moto.server import ThreadedMotoServer
@@ -107,6 +108,20 @@ def test_a_large_file_passes_without_being_held(files: Files, wired: Wired, tmp_
         # The S3 server lives in this process, and it does hold it.
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before < GROWTH
     storage.drop(file)
+
+
+def test_a_storage_is_tried_out_and_left_as_it_was(files: Files, wired: Wired) -> None:
+    storage = Storage(files, wired.media_files, wired.clock)
+    assert storage.try_out()
+    assert wired.store.database["media.files"].count_documents({}) == 0
+
+
+def test_a_storage_that_forgets_is_found_out(wired: Wired) -> None:
+    class Forgetful(GridFiles):
+        def put(self, key: str, file: BinaryIO, *, mime_type: str) -> None:
+            super().put(key, io.BytesIO(b"something else"), mime_type=mime_type)
+
+    assert not Storage(Forgetful(wired.store), wired.media_files, wired.clock).try_out()
 
 
 def test_a_missing_extra_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

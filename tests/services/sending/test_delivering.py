@@ -3,6 +3,7 @@
 import json
 
 from models.values import MessageStatus
+from tests.services.conversing.test_identity import OLD, OLD_ID, said
 from tests.support.sending import Desk
 from tests.support.vendor import Answer
 
@@ -44,3 +45,22 @@ def test_a_form_of_the_recipient_that_the_vendor_discloses_leads_to_the_chat_fro
     assert address["chatId"] == chat_id
     assert address["customerId"] == desk.chat_row(chat_id)["customerId"]
     assert desk.wired.store.chats.count_documents({}) == 1
+
+
+def test_one_who_hides_the_number_is_answered_and_later_linked_in_the_same_chat(desk: Desk) -> None:
+    wired = desk.wired
+    now = int(wired.clock.now().timestamp())
+    wired.deliver(said("hello from nobody", at=now, user_id=OLD_ID))
+    chat = wired.store.chats.find_one({})
+    assert chat is not None
+    desk.write(chat["id"], "whom do I have the pleasure")
+
+    desk.deliver()
+    wired.deliver(said("it is me", at=now + 10, phone=OLD, user_id=OLD_ID))
+    desk.write(chat["id"], "good to hear")
+    desk.deliver()
+
+    first, second = (booked.body for booked in desk.vendor.books)
+    assert (first.get("recipient"), first.get("to")) == (OLD_ID, None)
+    assert second.get("to") == f"+{OLD}"
+    assert wired.store.chats.count_documents({}) == 1

@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pymongo.collection import Collection
 
-from models.message import Content, Media, Message
+from models.message import Content, Media, Message, MessageError
 from models.store.batch import Batch, Wanted
 from models.values import MessageStatus, MessageType
-from providers.outbound import Receipt
+from providers.outbound import ErrorKind, Receipt, SendError
 from runtime.errors import Invalid
-from services.sending.orders import Order, text_order
-from tests.support import meta_webhooks as meta
+from services.sending.orders import Order, TemplateChoice, text_order
 from tests.support import vendor as vendors
 from tests.support.sending import AGENT, Desk
 from tests.support.wired import Wired
@@ -232,9 +232,6 @@ def test_a_restored_outbox_keeps_its_place_in_the_queue(desk: Desk) -> None:
 def test_a_token_found_expired_by_an_upload_pauses_the_account(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The vendor is not asked again and again before anybody has looked."""
     message = desk.write(desk.chat())
-    from models.message import MessageError
-    from providers.outbound import ErrorKind, SendError
-
     asked: list[str] = []
 
     def refused(one: Message, _: object) -> SendError:
@@ -328,9 +325,7 @@ def test_nothing_more_is_sent_to_somebody_who_was_blocked_meanwhile(desk: Desk) 
     assert failed.error.code == "blocked"
 
 
-def test_a_lost_outbox_is_found_behind_however_many_that_are_there(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lost_outbox_is_found_behind_however_many_that_are_there(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.store.outboxes.SWEEP_LIMIT", 2)
     messages = [desk.write(desk.chat(n)) for n in range(6)]
     desk.wired.store.outboxes.delete_many({"id": messages[-1].chat_id})
@@ -482,8 +477,6 @@ def template(desk: Desk) -> Callable[[], int]:
 
 
 def templated(desk: Desk, number: int = 0) -> Message:
-    from services.sending.orders import TemplateChoice
-
     return desk.order(desk.chat(number), Order(template=TemplateChoice(name="hello", language="en")))
 
 
@@ -543,32 +536,19 @@ def test_a_key_that_has_just_expired_makes_one_message_of_two_requests(
     desk.write(chat_id, "once", idempotency_key="k1")
     desk.wired.clock_hand.move(timedelta(hours=25))
     desk.chat()
-    rows = desk.wired.store.idempotencykeys
-    row = rows.find_one()
+    remove = Collection.delete_one
     faster: list[Message] = []
-    remove = type(rows).delete_one
 
-    def late(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not faster:
-            faster.append(again(desk).queueing.queue(chat_id, text_order("once"), by=AGENT, idempotency_key="k1"))
-        return remove(self, *args, **kwargs)
+    def late(rows: Any, *args: Any, **kwargs: Any) -> Any:
+        """Let another request come in between what this one has seen and what it does about it, once."""
+        monkeypatch.setattr(Collection, "delete_one", remove)
+        faster.append(again(desk).queueing.queue(chat_id, text_order("once"), by=AGENT, idempotency_key="k1"))
+        return remove(rows, *args, **kwargs)
 
-    assert row is not None
-    faster_first = faster
-    monkeypatch.setattr(
-        type(rows), "delete_one", lambda self, *args, **kwargs: _once(late, remove, faster_first)(self, *args, **kwargs)
-    )
+    monkeypatch.setattr(Collection, "delete_one", late)
     slower = desk.write(chat_id, "once", idempotency_key="k1")
 
     assert slower.id == faster[0].id
-
-
-def _once(late: Callable[..., Any], remove: Callable[..., Any], begun: list[Message]) -> Callable[..., Any]:
-    """Let only the first removal be late."""
-    if begun or getattr(late, "entered", False):
-        return remove
-    late.entered = True  # type: ignore[attr-defined]
-    return late
 
 
 @pytest.mark.parametrize("key", ["ключ-1", "k" * 255, "\ud800", "a b"])
