@@ -33,9 +33,11 @@ STORM_S: Final = 5.0
 #: Messages and chats; and in short.
 FULL: Final = (2000, 200)
 SHORT: Final = (240, 40)
-#: Chats of the other number, each with two messages in mid-storm, and how long (s) they may take.
+#: Chats of the other number, each with two messages in mid-storm, and how long (s) they may take; and in short, where
+#: the machine may be busy.
 QUIET_CHATS: Final = 10
 QUIET_S: Final = 10.0
+QUIET_SHORT_S: Final = 45.0
 #: Threads that queue, and how long (s) everything may take.
 WRITERS: Final = 4
 PATIENCE_S: Final = 600.0
@@ -214,7 +216,8 @@ def _report(run: Run, setting: Mapping[str, str], chosen: argparse.Namespace) ->
     }
     verdict = {name: run.faults.get(name, 0) for name in ("lost", "doubled", "out of order")}
     publish("Sending", chosen, setting, [table([row]), table([verdict])], {"sending": [run]})
-    broken = any(verdict.values()) or run.spent or run.quiet_slowest_s > QUIET_S
+    quiet = QUIET_SHORT_S if chosen.short else QUIET_S
+    broken = any(verdict.values()) or run.spent or run.quiet_slowest_s > quiet
     return 1 if broken else 0
 
 
