@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import re
 from typing import Any
 
@@ -169,7 +170,13 @@ def test_methods_that_do_not_exist_are_405_and_say_which_do(api: Api) -> None:
         assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD"}
 
 
-def test_a_crash_is_500_and_tells_nothing(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_crash_is_500_and_tells_nothing(
+    api: Api, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whatever a test before it in this process has made of logging.
+    logger = logging.getLogger("api.errors")
+    monkeypatch.setattr(logger, "disabled", False)
+    monkeypatch.setattr(logger, "handlers", [*logger.handlers, caplog.handler])
     # An ObjectId has no spelling in JSON: a row that nobody but a bug can write.
     chat_id = add_chat(api.wired.store)
     message_id = add_message(api.wired.store, chat_id)

@@ -175,11 +175,11 @@ NOW = datetime.now(UTC)
     ],
 )
 def test_moments_are_read_as_people_write_them(word: str, moment: datetime) -> None:
-    assert abs(Moment().convert(word, None, None) - moment) < timedelta(minutes=5)
+    assert abs(Moment().convert(word, None, None) - moment) < timedelta(minutes=30)
 
 
 def test_ahead_an_age_lies_in_the_future() -> None:
-    assert abs(Moment(ahead=True).convert("7d", None, None) - NOW - timedelta(days=7)) < timedelta(minutes=5)
+    assert abs(Moment(ahead=True).convert("7d", None, None) - NOW - timedelta(days=7)) < timedelta(minutes=30)
 
 
 @pytest.mark.parametrize("word", ["", "d", "7", "7w", "-7d", "²d", "999999999d", "yesterday", "2026-13-01", "1e3h"])
