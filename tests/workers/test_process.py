@@ -53,7 +53,8 @@ def test_told_to_stop_in_mid_work_it_ends_cleanly_and_nothing_is_lost(
     for start in range(0, len(ids), 5):
         wired.ring_receive(ids[start : start + 5])
     until(lambda: wired.store.messages.count_documents({}) > 20, seconds=20, what="work")
-    assert 'hookline_jobs_total{job="receive",outcome="done"}' in requests.get(f"{url}/metrics", timeout=5).text
+    done = 'hookline_jobs_total{job="receive",outcome="done"}'
+    until(lambda: done in requests.get(f"{url}/metrics", timeout=5).text, seconds=20, what="a job's end")
 
     process.send(signal.SIGTERM)
     began = time.monotonic()
