@@ -177,6 +177,7 @@ def test_a_crash_is_500_and_tells_nothing(
     logger = logging.getLogger("api.errors")
     monkeypatch.setattr(logger, "disabled", False)
     monkeypatch.setattr(logger, "handlers", [*logger.handlers, caplog.handler])
+    caplog.set_level(logging.ERROR, logger=logger.name)
     # An ObjectId has no spelling in JSON: a row that nobody but a bug can write.
     chat_id = add_chat(api.wired.store)
     message_id = add_message(api.wired.store, chat_id)
