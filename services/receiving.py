@@ -100,26 +100,25 @@ class Receiving:
                 claimed += found
         return claimed
 
-    def _gathered(self, ids: Sequence[str]) -> list[str]:
-        """Take the rows that have waited longest, then those rung for, as many as a batch holds.
+    def _gathered(self, ids: Sequence[str]) -> dict[str, int]:
+        """Find the rows that have waited longest, then those rung for, as many as a batch holds.
 
         In this order, for a late ring is mostly for rows that came along with an earlier one. As each ring brings no
         more rows than a batch holds, none is left behind by all of them.
         """
-        longest = self._events.waiting(now=self._clock.now(), limit=BATCH_ROWS)
-        return list(dict.fromkeys([*longest, *ids]))[:BATCH_ROWS]
+        return self._events.next_waiting(ids, now=self._clock.now(), limit=BATCH_ROWS)
 
-    def _receive(self, ids: Sequence[str]) -> int:
+    def _receive(self, waiting: Mapping[str, int]) -> int:
         """Take rows: new ones together, and those that were claimed in vain with fewer neighbours each time.
 
         A claim counts only when its rows' turn has come, so that one that crashes its workers costs nobody else's.
         """
+        new = [event_id for event_id, claims in waiting.items() if not claims]
         claimed = 0
-        while claimed < len(ids) and (taken := self._take(ids, new_only=True)):
+        while claimed < len(new) and (taken := self._take(new, new_only=True)):
             claimed += taken
-        if ids and claimed < len(ids):
-            for again in _groups(self._events.claimed_before(ids)):
-                claimed += self._take(again)
+        for again in _groups(waiting):
+            claimed += self._take(again)
         return claimed
 
     def _take(self, ids: Sequence[str], *, new_only: bool = False) -> int:
@@ -299,14 +298,15 @@ def _received(fact: Fact) -> datetime:
     return fact.received_at
 
 
-def _groups(rows: Sequence[tuple[str, int]]) -> Iterator[list[str]]:
-    """Cut rows that were claimed before, each with how often, into what is claimed together.
+def _groups(waiting: Mapping[str, int]) -> Iterator[list[str]]:
+    """Cut rows that were claimed before into what is claimed together, the least often claimed first.
 
     The more often a row was claimed in vain the fewer neighbours it has, until one that crashes its workers is alone.
     """
-    for attempts, found in itertools.groupby(rows, key=lambda row: row[1]):
-        ids = [event_id for event_id, _ in found]
-        size = TOGETHER.get(attempts, 1)
+    again = sorted((claims, event_id) for event_id, claims in waiting.items() if claims)
+    for claims, found in itertools.groupby(again, key=lambda row: row[0]):
+        ids = [event_id for _, event_id in found]
+        size = TOGETHER.get(claims, 1)
         yield from (ids[start : start + size] for start in range(0, len(ids), size))
 
 

@@ -49,6 +49,8 @@ DURABLE: Final = WriteConcern(w="majority", j=True)
 COMMITTED: Final = ReadConcern("majority")
 #: What a read may see besides, where all that is done upon it waits for a majority, which then has what was read too.
 LATEST: Final = ReadConcern("local")
+#: Documents that come in one answer where a whole batch reads; by itself MongoDB sends the first hundred alone.
+AT_ONCE: Final = 1_000
 _TIMES_IN_UTC: Final[CodecOptions[dict[str, Any]]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
 #: How long (s) MongoDB may take to say how it is; one that hangs is as good as away.

@@ -25,8 +25,9 @@ from models.pending_update import PendingUpdate
 from models.response_clock import Spoken, Turn, counted, turn_of
 from models.store.batch import Batch, MessageKey, T, Tracked, Wanted
 from models.store.blocks import blocked_among, look_again
+from models.store.chat_list import enlist, leave_unlisted
 from models.store.codec import field_names, from_document, to_changes, to_document
-from models.store.collections import Store
+from models.store.collections import AT_ONCE, Store
 from models.store.moves import recount
 from models.store.outboxes import free_outbox, unite_outboxes
 from models.store.templates import note_use
@@ -72,17 +73,21 @@ class Conversations:
             pymongo.errors.PyMongoError: the database is away, or refuses a document.
         """
 
-        def work(session: ClientSession) -> list[str]:
+        def work(session: ClientSession) -> tuple[list[str], list[Any]]:
             batch = self._read(wanted, session) if wanted else Batch()
             closings = fold(batch)
+            # Without a row that remembers them, the chats' places are written with the rest.
+            unlisted = leave_unlisted(batch) if closings else []
             self._write(batch, session, now)
-            self._events.decide(closings, session)
-            return [closing.id for closing in closings]
+            self._events.decide(closings, session, unlisted=unlisted)
+            return [closing.id for closing in closings], unlisted
 
         with ExitStack() as turn:
             for lock in self._lanes if lane is None else (self._lanes[lane],):
                 turn.enter_context(lock)
-            decided = transact(self._store.client, work)
+            decided, unlisted = transact(self._store.client, work)
+            # While the lane is ours: the next transaction in it would meet this in the same chats.
+            enlist(self._store.chats, unlisted)
         self._events.close(decided)
 
     def change(self, wanted: Wanted, fold: Callable[[Batch, ClientSession], R], *, now: datetime) -> R:
@@ -233,13 +238,13 @@ class Conversations:
                 for (config_id, kind), values in groups.items()
             ]
         )
-        rows = self._store.addresses.find(query, session=session) if query else ()
+        rows = self._store.addresses.find(query, session=session, batch_size=AT_ONCE) if query else ()
         return (_one(Address, row) for row in rows)
 
     def _messages(self, wanted: Wanted, session: ClientSession) -> Iterable[Tracked[Message]]:
         refs: list[dict[str, Any]] = [{"id": {"$in": list(wanted.refs)}}] if wanted.refs else []
         query = _either(_by_account("providerMessageId", wanted.messages), refs)
-        rows = self._store.messages.find(query, session=session) if query else ()
+        rows = self._store.messages.find(query, session=session, batch_size=AT_ONCE) if query else ()
         return (_one(Message, row) for row in rows)
 
     def _unnamed(self, wanted: Wanted, chat_ids: set[str | None], session: ClientSession) -> Iterable[Tracked[Message]]:
@@ -264,7 +269,7 @@ class Conversations:
         # Also what was in a chat that was united with one of these, and has not followed yet.
         ended = [gone for gone in batch.merged_chats if batch.living(gone) in turns]
         query = {"chatId": {"$in": [*turns, *ended]}, "isDeleted": False}
-        rows = self._store.messages.find(query, _SPOKEN, session=session)
+        rows = self._store.messages.find(query, _SPOKEN, session=session, batch_size=AT_ONCE)
         stored = (from_document(Spoken, row) for row in rows)
         # Of those the batch holds, as it leaves them: its own changes are not written yet.
         ours = {tracked.entity.id: tracked.entity for tracked in batch.by_ref.values()}
@@ -365,7 +370,7 @@ def _with(
     present = {name: [one for one in found if one] for name, found in values.items()}
     live = {name: {} if name == "id" else {"isDeleted": False} for name in present}
     query = _either([{name: {"$in": found}, **live[name]} for name, found in present.items() if found])
-    return list(collection.find(query, session=session)) if query else []
+    return list(collection.find(query, session=session, batch_size=AT_ONCE)) if query else []
 
 
 def _tracked(entity: type[T], rows: Iterable[dict[str, Any]]) -> dict[str, Tracked[T]]:

@@ -137,7 +137,7 @@ def counted_from_chats(store: Store, customer_id: str, session: ClientSession) -
     return {
         "total_chats": len(chats),
         "total_messages": sum(chat.total_messages for chat in chats),
-        "last_contact_at": max((chat.last_message_time for chat in chats if chat.last_message_time), default=None),
+        "last_contact_at": max((chat.last_message.timestamp for chat in chats if chat.last_message), default=None),
         "first_contact_at": min((moment for moment in oldest if moment), default=None),
     }
 

@@ -4,7 +4,7 @@ Every write of a worker is conditional on the generation it claimed, so that one
 cannot undo its successor (fencing). Deliberately no parsing and no effects.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,8 +15,9 @@ from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
 from models.ids import PREFIXES, first_id
+from models.store.chat_list import enlist
 from models.store.codec import from_document, to_document
-from models.store.collections import Store
+from models.store.collections import AT_ONCE, Store
 from models.values import EventStatus
 from models.webhook_event import EventItem, WebhookEvent
 from runtime.errors import Conflict, LeaseLost, NotFound
@@ -37,6 +38,8 @@ _CLOSE: Final[list[dict[str, Any]]] = [
     {"$set": {name: f"$ending.{name}" for name in _ENDING}},
     {"$unset": ["ending", "claim", "leaseUntil", "nextAttemptAt"]},
 ]
+#: What a row waiting for a worker is asked for.
+_CLAIMS: Final = {"_id": 0, "id": 1, "attempts": 1}
 _ENDED: Final = [EventStatus.PROCESSED, EventStatus.FAILED, EventStatus.IGNORED]
 
 
@@ -71,6 +74,7 @@ class WebhookEvents:
 
     def __init__(self, store: Store) -> None:
         self._events = store.webhookevents
+        self._chats = store.chats
 
     def claim(
         self, ids: Sequence[str], *, now: datetime, until: datetime, new_only: bool = False
@@ -108,11 +112,17 @@ class WebhookEvents:
                     break
         return claimed
 
-    def claimed_before(self, ids: Sequence[str]) -> list[tuple[str, int]]:
-        """Those of the rows that wait although they were claimed before, and how often: the least often first."""
-        query = {"id": {"$in": list(ids)}, **_UNCLAIMED, "attempts": {"$gt": 0}}
-        rows = self._events.find(query, {"id": 1, "attempts": 1})
-        return sorted(((row["id"], row["attempts"]) for row in rows), key=lambda row: (row[1], row[0]))
+    def next_waiting(self, ids: Sequence[str], *, now: datetime, limit: int) -> dict[str, int]:
+        """Find the rows that have waited longest, then those of these ids that wait, and how often each was claimed."""
+        found = self._waiting(now=now, limit=limit)
+        others = [event_id for event_id in ids if event_id not in found][: limit - len(found)]
+        if others:
+            found |= _claims(self._events.find({"id": {"$in": others}, **_UNCLAIMED}, _CLAIMS, batch_size=AT_ONCE))
+        return found
+
+    def _waiting(self, *, now: datetime, limit: int) -> dict[str, int]:
+        query = {**_UNCLAIMED, "nextAttemptAt": {"$lte": now}}
+        return _claims(self._events.find(query, _CLAIMS, batch_size=AT_ONCE).sort("nextAttemptAt", 1).limit(limit))
 
     def renew(self, claimed: Sequence[WebhookEvent], *, until: datetime) -> bool:
         """Hold on to claimed rows, and say whether all are still held; what another worker took stays with it."""
@@ -136,9 +146,7 @@ class WebhookEvents:
 
     def waiting(self, *, now: datetime, limit: int) -> list[str]:
         """Ids of rows that wait, oldest first."""
-        query = {**_UNCLAIMED, "nextAttemptAt": {"$lte": now}}
-        rows = self._events.find(query, {"id": 1}).sort("nextAttemptAt", 1).limit(limit)
-        return [row["id"] for row in rows]
+        return list(self._waiting(now=now, limit=limit))
 
     def hand_back_expired(self, *, now: datetime) -> int:
         """Return rows whose worker let its lease expire to those that wait."""
@@ -154,7 +162,7 @@ class WebhookEvents:
         found = [row["id"] for row in self._events.aggregate(oldest)]
         if not found:
             return 0
-        self.close(found)
+        self._close_decided(found)
         change = {"$set": {"updatedAt": now}, "$unset": {"claim": 1, "leaseUntil": 1}}
         return self._events.update_many({"id": {"$in": found}, **expired}, change).modified_count
 
@@ -162,11 +170,12 @@ class WebhookEvents:
         """Ids of rows that have waited too long for a ring, oldest first."""
         return self.waiting(now=now - after, limit=SWEEP_LIMIT)
 
-    def decide(self, closings: Sequence[Closing], session: ClientSession) -> None:
+    def decide(self, closings: Sequence[Closing], session: ClientSession, *, unlisted: Sequence[Any] = ()) -> None:
         """Write down how rows end, within the transaction of their effects; `close` makes it so after the commit.
 
         Nothing here touches an index: within a transaction that is several times dearer (docs/decisions/0012). A row
-        keeps its lease until it is closed, so that nobody takes it meanwhile.
+        keeps its lease until it is closed, so that nobody takes it meanwhile. `unlisted`: chats, by MongoDB's keys,
+        whose place in the lists is to follow before; the first row keeps them in mind.
 
         Raises:
             LeaseLost: another worker has taken one of them; nothing of the transaction may stand.
@@ -176,11 +185,15 @@ class WebhookEvents:
         # Read first, then changed by nothing but the key: should anybody take one in between, the snapshot makes the
         # transaction fail.
         held = {"id": {"$in": [closing.id for closing in closings]}, **_CLAIMED}
-        rows = self._events.find(held, {"id": 1, "generation": 1}, session=session)
+        rows = self._events.find(held, {"id": 1, "generation": 1}, session=session, batch_size=AT_ONCE)
         keys = {(row["id"], row["generation"]): row["_id"] for row in rows}
         if any((closing.id, closing.generation) not in keys for closing in closings):
             raise LeaseLost
-        updates = [_decision(keys[closing.id, closing.generation], closing) for closing in closings]
+        first = closings[0]
+        updates = [
+            _decision(keys[closing.id, closing.generation], closing, unlisted if closing is first else ())
+            for closing in closings
+        ]
         self._events.bulk_write(updates, ordered=False, session=session)
 
     def close(self, ids: Sequence[str]) -> int:
@@ -189,6 +202,15 @@ class WebhookEvents:
             return 0
         decided = {"id": {"$in": list(ids)}, "ending": {"$exists": True}}
         return self._events.update_many(decided, _CLOSE).modified_count
+
+    def _close_decided(self, ids: Sequence[str]) -> None:
+        """Do what their worker died before: give the chats their place, then close the rows."""
+        rows = self._events.find(
+            {"id": {"$in": list(ids)}, "ending.unlisted": {"$exists": True}}, {"ending.unlisted": 1}
+        )
+        for row in rows:
+            enlist(self._chats, row["ending"]["unlisted"])
+        self.close(ids)
 
     def get(self, event_id: str, *, session: ClientSession | None = None) -> WebhookEvent:
         """Find a row.
@@ -240,6 +262,10 @@ class WebhookEvents:
         return self.get(event_id, session=session)
 
 
+def _claims(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    return {row["id"]: row["attempts"] for row in rows}
+
+
 def _held(claimed: Sequence[WebhookEvent]) -> dict[str, Any]:
     return {"id": {"$in": [event.id for event in claimed]}, "claim": {"$in": list({event.claim for event in claimed})}}
 
@@ -262,12 +288,13 @@ def _reopening(now: datetime) -> dict[str, Any]:
     return {"$set": again, "$unset": {"expiresAt": 1, "error": 1, "claim": 1, "leaseUntil": 1}}
 
 
-def _decision(key: Any, closing: Closing) -> UpdateOne:
+def _decision(key: Any, closing: Closing, unlisted: Sequence[Any]) -> UpdateOne:
     ending: dict[str, Any] = {
         "status": closing.status,
         "eventType": closing.event_type,
         "expiresAt": closing.expires_at,
         "chatId": closing.chat_id,
+        "unlisted": list(unlisted) or None,
     }
     values: dict[str, Any] = {
         "ending": {name: value for name, value in ending.items() if value is not None},

@@ -111,8 +111,8 @@ def _newest(kept: Chat, gone: Chat) -> dict[str, Any]:
         "last_turn_at": _greatest(kept.last_turn_at, gone.last_turn_at),
     }
     if gone.last_message and (kept.last_message is None or _place(gone) > _place(kept)):
-        shown = ("last_message", "last_message_time", "last_message_id")
-        values |= {name: getattr(gone, name) for name in shown}
+        shown = ("last_message", "last_message_id")
+        values |= {name: getattr(gone, name) for name in shown} | {"last_message_time": gone.last_message.timestamp}
     names = ["phone_number", "username", "customer_name"]
     # Answers go to a user id once there is one: a number may pass on.
     names += ["user_id", "address_id"] if bool(kept.user_id) == bool(gone.user_id) else []

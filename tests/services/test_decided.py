@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from models.store import conversations
 from models.values import EventStatus, Outcome
 from services.sweeping import Sweeping
 from tests.support import meta_webhooks as meta
@@ -63,6 +64,25 @@ def test_the_sweep_closes_it_when_its_lease_ends(wired: Wired, decided: str) -> 
     assert not {"ending", "claim", "leaseUntil", "nextAttemptAt"} & set(raw(wired, decided))
     assert rung == []
     assert wired.store.messages.count_documents({}) == 1
+
+
+def test_the_sweep_gives_the_chat_its_place_first(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
+    wired.deliver(meta.envelope(meta.text("first", at=meta.NOON)))
+    event_id = wired.store_webhook(meta.envelope(meta.text("second", at=meta.NOON + 60)))
+    with monkeypatch.context() as dying:
+        dying.setattr(conversations, "enlist", lambda *_: None)
+        dying.setattr(wired.conversations._events, "close", lambda ids: 0)
+        wired.receiving.receive([event_id])
+    (chat,) = wired.store.chats.find()
+    assert chat["lastMessage"]["text"] == "second"
+    assert chat["lastMessageTime"] < chat["lastMessage"]["timestamp"]
+
+    wired.clock_hand.move(LEASE + timedelta(minutes=1))
+    Sweeping(wired.events, wired.clock, ring=lambda _: None, after=timedelta(seconds=5)).stranded()
+
+    (chat,) = wired.store.chats.find()
+    assert chat["lastMessageTime"] == chat["lastMessage"]["timestamp"]
+    assert wired.events.get(event_id).status is EventStatus.PROCESSED
 
 
 def test_an_overtaken_worker_decides_nothing(wired: Wired) -> None:
