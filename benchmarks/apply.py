@@ -5,6 +5,7 @@ holds is compared with what the traffic says. Deliberately no HTTP: `benchmarks.
 """
 
 import argparse
+import gc
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from benchmarks.ledger import problems
 from benchmarks.options import parser
 from benchmarks.stage import Stage, open_stage
 from benchmarks.traffic import Traffic
+from runtime.heap import settle_heap
 
 PROMISES: Final = (
     Promise("P5", "Hookline ÷ ordinary worker, events/s, each at its best", now=6, goal=15),
@@ -144,9 +146,12 @@ def _measure(stage: Stage, applier: Applier, way: Way) -> Run:
     """
     ids = applier.reset()
     stage.settle()
+    # As a worker's process does when it has started; what this one holds of the traffic is not the workers' burden.
+    settle_heap()
     before = _costs(stage)
     apply_all(applier, ids, group=way.group, threads=way.threads)
     after = _costs(stage)
+    gc.unfreeze()
     if wrong := problems(applier.database, applier.expected, events=len(ids)):
         raise LedgerError(f"{way}: {'; '.join(wrong)}")
     return Run(len(ids), Costs(*(late - early for late, early in zip(after, before, strict=True))))

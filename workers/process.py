@@ -15,6 +15,7 @@ import dramatiq
 from dramatiq.worker import Worker
 
 from runtime.broker import worker_broker
+from runtime.heap import settle_heap
 from runtime.jobs import QUEUES, RECEIVE
 from runtime.logs import configure_logs, logger
 from runtime.settings import Settings
@@ -56,6 +57,7 @@ def run_worker(settings: Settings) -> None:
     for worker in workers:
         worker.start()
     courier.start()
+    settle_heap()
     _log.info("worker_started", threads=settings.worker_threads, send_threads=settings.send_threads)
     whole = _work(workers, stop, courier)
     _log.info("worker_stopping")
