@@ -2,7 +2,8 @@
 
 A batch of webhooks makes tens of thousands of objects, none of them in a cycle. With Python's own setting the
 collector goes over all of them several times, and over everything that was loaded at the start whenever they have
-become a quarter of it: a quarter of the worker's CPU. Deliberately not switched off: exceptions and drivers make cycles.
+become a quarter of it, which costs a quarter of the worker's CPU. Deliberately not switched off: exceptions and drivers
+make cycles.
 """
 
 import gc

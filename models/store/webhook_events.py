@@ -38,6 +38,8 @@ _CLOSE: Final[list[dict[str, Any]]] = [
     {"$set": {name: f"$ending.{name}" for name in _ENDING}},
     {"$unset": ["ending", "claim", "leaseUntil", "nextAttemptAt"]},
 ]
+#: Where rows are asked for by id and by state, MongoDB would try the index of states too, each time anew.
+_BY_ID: Final = [("id", 1)]
 #: What a row waiting for a worker is asked for.
 _CLAIMS: Final = {"_id": 0, "id": 1, "attempts": 1}
 _ENDED: Final = [EventStatus.PROCESSED, EventStatus.FAILED, EventStatus.IGNORED]
@@ -92,6 +94,7 @@ class WebhookEvents:
                 "$set": {"claim": token, "leaseUntil": until, "updatedAt": now},
                 "$inc": {"generation": 1, "attempts": 1},
             },
+            hint=_BY_ID,
         )
         if not taken.modified_count:
             return []
@@ -117,7 +120,8 @@ class WebhookEvents:
         found = self._waiting(now=now, limit=limit)
         others = [event_id for event_id in ids if event_id not in found][: limit - len(found)]
         if others:
-            found |= _claims(self._events.find({"id": {"$in": others}, **_UNCLAIMED}, _CLAIMS, batch_size=AT_ONCE))
+            named = {"id": {"$in": others}, **_UNCLAIMED}
+            found |= _claims(self._events.find(named, _CLAIMS, hint=_BY_ID, batch_size=AT_ONCE))
         return found
 
     def _waiting(self, *, now: datetime, limit: int) -> dict[str, int]:
@@ -185,7 +189,8 @@ class WebhookEvents:
         # Read first, then changed by nothing but the key: should anybody take one in between, the snapshot makes the
         # transaction fail.
         held = {"id": {"$in": [closing.id for closing in closings]}, **_CLAIMED}
-        rows = self._events.find(held, {"id": 1, "generation": 1}, session=session, batch_size=AT_ONCE)
+        seen = {"id": 1, "generation": 1}
+        rows = self._events.find(held, seen, hint=_BY_ID, session=session, batch_size=AT_ONCE)
         keys = {(row["id"], row["generation"]): row["_id"] for row in rows}
         if any((closing.id, closing.generation) not in keys for closing in closings):
             raise LeaseLost
