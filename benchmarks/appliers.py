@@ -1,25 +1,31 @@
-"""Who applies stored webhooks: Hookline's service in batches, and the ordinary worker one by one.
+"""Who applies stored webhooks: Hookline's worker in batches, and the ordinary worker one by one.
 
-Each has its database on the same mongod, its rows, and what must come of them; both can be put back to the moment
-before the traffic. Deliberately no measuring.
+Each has its database on the same mongod, its Dramatiq worker on the same Valkey, its rows, and what must come of them;
+both can be put back to the moment before the traffic. Deliberately no measuring.
 """
 
+import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from bson import ObjectId
+from dramatiq.common import dq_name
+from dramatiq.worker import Worker
 from pymongo.collection import Collection
 from pymongo.database import Database
 
 from benchmarks.baselines import ordinary_worker
-from benchmarks.baselines.ordinary import DATABASE
+from benchmarks.baselines.ordinary import DATABASE, JOBS, declare_job
 from benchmarks.stage import Stage
 from benchmarks.traffic import PHONE_NUMBER_ID, Expected, Traffic
 from models.store import indexes
 from models.store.intake import intake_row
+from runtime.broker import ring, ringing_broker
+from runtime.jobs import RECEIVE
 from services.wiring import Services
+from workers.process import PREFETCH, build_worker
 
 HOOKLINE: Final = "hookline"
 ORDINARY: Final = "ordinary"
@@ -28,6 +34,8 @@ CHUNK: Final = 200
 #: What the conversations before the traffic left, and what the traffic itself fills.
 _KEPT: Final = ("customers", "chats", "messages", "addresses")
 _FILLED: Final = ("webhookevents", "pendingupdates")
+#: How often (s) to look whether a queue is empty.
+_LOOK_EVERY_S: Final = 0.02
 Document = dict[str, Any]
 
 
@@ -40,6 +48,11 @@ class Applier:
     store: Callable[[Iterable[bytes]], list[Any]]
     take: Callable[[Sequence[Any]], object]
     index: Callable[[], object]
+    #: Tells the worker of rows, as the receiver does.
+    tell: Callable[[Sequence[Any]], object]
+    queue: str
+    #: Builds the worker with so many threads.
+    worker: Callable[[int], Worker]
     bodies: Sequence[bytes] = ()
     expected: Expected = field(default_factory=Expected)
     #: The database as it was before the traffic: collection -> documents.
@@ -66,7 +79,7 @@ class Applier:
 
 
 def hookline(stage: Stage) -> Applier:
-    """Make Hookline's worker, without its queue."""
+    """Make Hookline's worker."""
     services = Services(stage.settings, application="benchmark")
     stage.stack.callback(services.store.client.close)
 
@@ -75,11 +88,21 @@ def hookline(stage: Stage) -> Applier:
         insert(stage.database["webhookevents"], rows)
         return [row["id"] for row in rows]
 
-    return Applier(HOOKLINE, stage.database, store, services.receiving.receive, lambda: indexes.apply(stage.database))
+    ringing = ringing_broker(stage.settings.broker_url)
+    return Applier(
+        HOOKLINE,
+        stage.database,
+        store,
+        take=services.receiving.receive,
+        index=lambda: indexes.apply(stage.database),
+        tell=lambda ids: ring(ringing, RECEIVE, ids),
+        queue=RECEIVE.queue,
+        worker=lambda threads: build_worker(services, {RECEIVE.queue}, threads=threads, prefetch=PREFETCH),
+    )
 
 
 def ordinary(stage: Stage) -> Applier:
-    """Make the ordinary worker, without its queue."""
+    """Make the ordinary worker, with Dramatiq's own settings."""
     database = stage.client[DATABASE]
     worker = ordinary_worker.OrdinaryWorker(database)
     database["whatsappconfigs"].insert_one({"phoneNumberId": PHONE_NUMBER_ID, "isActive": True})
@@ -92,14 +115,34 @@ def ordinary(stage: Stage) -> Applier:
         for one in ids:
             worker.process(one)
 
-    return Applier(ORDINARY, database, store, take, lambda: ordinary_worker.prepare(database))
+    job = declare_job(stage.settings.broker_url.reveal(), lambda one: worker.process(ObjectId(one)))
+
+    def tell(ids: Sequence[Any]) -> None:
+        for one in ids:
+            job.send(str(one))
+
+    return Applier(
+        ORDINARY,
+        database,
+        store,
+        take=take,
+        index=lambda: ordinary_worker.prepare(database),
+        tell=tell,
+        queue=JOBS,
+        worker=lambda threads: Worker(job.broker, queues={JOBS}, worker_threads=threads),
+    )
 
 
-def apply_all(applier: Applier, ids: Sequence[Any], *, group: int, threads: int) -> None:
-    """Apply rows in groups, as rings bring them, on so many threads."""
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(applier.take, groups(ids, group)):
-            pass
+def wait_for(worker: Worker, queue: str) -> None:
+    """Let a worker do all that is in its queue."""
+    worker.start()
+    while _left(worker.broker, queue):
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _left(broker: Any, queue: str) -> int:
+    """Count the jobs that are not acknowledged yet, those included that are to be tried again."""
+    return sum(broker.do_qsize(name) for name in (queue, dq_name(queue)))
 
 
 def groups(rows: Sequence[Any], size: int) -> list[Sequence[Any]]:

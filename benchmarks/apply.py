@@ -1,7 +1,8 @@
 """How many stored webhooks a second become chats, messages and statuses: Hookline's batches, and one job per event.
 
-Both run in this process, without a queue, on the same mongod, in turn within each round; what the database then
-holds is compared with what the traffic says. Deliberately no HTTP: `benchmarks.ingest` measures the way in.
+Both are Dramatiq workers in this process, on the same mongod and Valkey, in turn within each round; all jobs wait in
+the queue when the clock starts. What the database then holds is compared with what the traffic says. Deliberately no
+HTTP: `benchmarks.ingest` measures the way in.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from typing import Final
 
 from prometheus_client import REGISTRY
 
-from benchmarks.appliers import HOOKLINE, ORDINARY, Applier, apply_all, hookline, ordinary
+from benchmarks.appliers import HOOKLINE, ORDINARY, Applier, groups, hookline, ordinary, wait_for
 from benchmarks.figures import Promise, Spread, judge, machine, publish, ratio, spread, table
 from benchmarks.ledger import problems
 from benchmarks.options import parser
@@ -146,11 +147,15 @@ def _measure(stage: Stage, applier: Applier, way: Way) -> Run:
     """
     ids = applier.reset()
     stage.settle()
+    for group in groups(ids, way.group):
+        applier.tell(group)
+    worker = applier.worker(way.threads)
     # As a worker's process does when it has started; what this one holds of the traffic is not the workers' burden.
     settle_heap()
     before = _costs(stage)
-    apply_all(applier, ids, group=way.group, threads=way.threads)
+    wait_for(worker, applier.queue)
     after = _costs(stage)
+    worker.stop()
     gc.unfreeze()
     if wrong := problems(applier.database, applier.expected, events=len(ids)):
         raise LedgerError(f"{way}: {'; '.join(wrong)}")

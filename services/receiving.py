@@ -32,7 +32,7 @@ from services.reading import Part, Reader, Row, closing, set_aside
 
 #: Rows claimed together, at most; a lane's share of them is one transaction. The more, the more messages of one chat
 #: meet in one, and the fewer the round trips.
-BATCH_ROWS: Final = 400
+BATCH_ROWS: Final = 600
 #: Parts of one transaction, at most: a delivery may hold thousands, and what a transaction holds must fit into
 #: the database's cache.
 BATCH_PARTS: Final = 1_000

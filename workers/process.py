@@ -47,8 +47,8 @@ def run_worker(settings: Settings) -> None:
     services = Services(settings, application="worker")
     services.directory.refresh(older_than=0)
     workers = [
-        _worker(services, {RECEIVE.queue}, threads=settings.worker_threads, prefetch=PREFETCH),
-        _worker(services, {*QUEUES} - {RECEIVE.queue}, threads=SLOW_THREADS, prefetch=SLOW_THREADS),
+        build_worker(services, {RECEIVE.queue}, threads=settings.worker_threads, prefetch=PREFETCH),
+        build_worker(services, {*QUEUES} - {RECEIVE.queue}, threads=SLOW_THREADS, prefetch=SLOW_THREADS),
     ]
     dramatiq.set_broker(workers[0].broker)
     courier = Courier(services.delivering, services.bell, threads=settings.send_threads)
@@ -68,7 +68,7 @@ def run_worker(settings: Settings) -> None:
         raise SystemExit(1)
 
 
-def _worker(services: Services, queues: set[str], *, threads: int, prefetch: int) -> Worker:
+def build_worker(services: Services, queues: set[str], *, threads: int, prefetch: int) -> Worker:
     """Build a worker for some queues, with a broker of its own."""
     broker = worker_broker(services.settings.broker_url, [Observed()])
     declare(broker, services)

@@ -7,6 +7,7 @@ small indexes, there is no look-up of the account and no recognition of duplicat
 import hashlib
 import hmac
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from pymongo import MongoClient, WriteConcern
 DATABASE: Final = "ordinary"
 COLLECTION: Final = "webhookevents"
 INDEXES: Final = ("status", "receivedAt")
+#: The queue of its jobs.
+JOBS: Final = "webhooks"
 
 
 def create_app() -> Flask:
@@ -26,7 +29,7 @@ def create_app() -> Flask:
     secret = os.environ["WEBHOOK_SECRET"].encode()
     client: MongoClient[dict[str, Any]] = MongoClient(os.environ["MONGODB_URI"])
     events = client[DATABASE].get_collection(COLLECTION, write_concern=WriteConcern(w="majority", j=True))
-    process = declare_job(os.environ["REDIS_URL"])
+    process = declare_job(os.environ["REDIS_URL"], _elsewhere)
     app = Flask("ordinary")
 
     @app.get("/healthz")
@@ -52,12 +55,17 @@ def create_app() -> Flask:
     return app
 
 
-def declare_job(redis_url: str) -> "dramatiq.Actor[[str], None]":
-    """Declare the job that a worker would do for each stored webhook."""
+def declare_job(redis_url: str, work: Callable[[str], None]) -> "dramatiq.Actor[[str], None]":
+    """Declare the job that a worker does for each stored webhook."""
     broker = RedisBroker(url=redis_url)  # type: ignore[no-untyped-call]
 
-    @dramatiq.actor(broker=broker, queue_name="webhooks")
+    @dramatiq.actor(broker=broker, queue_name=JOBS)
     def process(event_id: str) -> None:
-        raise NotImplementedError(event_id)
+        work(event_id)
 
     return process
+
+
+def _elsewhere(event_id: str) -> None:
+    """The receiver only enqueues."""
+    raise NotImplementedError(event_id)

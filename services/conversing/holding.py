@@ -49,13 +49,15 @@ class Seat:
 
     def set(self, **values: Any) -> None:
         """Change whose it is in this seat, or where messages go."""
-        if all(getattr(self._tenure, name) == value for name, value in values.items()):
+        tenure = self._tenure
+        changed = {name: value for name, value in values.items() if getattr(tenure, name) != value}
+        if not changed:
             return
         if self.is_present:
-            self.address.set(**values)
+            self.address.set(**changed)
             return
         former = list(self.address.entity.former)
-        former[self.place] = replace(former[self.place], **values)
+        former[self.place] = replace(former[self.place], **changed)
         self.address.set(former=former)
 
 
@@ -90,8 +92,8 @@ def seat_at(address: Tracked[Address], at: datetime) -> Seat:
 
 def seat_of(address: Tracked[Address], user_id: str) -> Seat:
     """Find the seat of the holder with a BSUID, of whom there was a word."""
-    tenures = tenures_of(address.entity)
-    return Seat(address, next(place for place, one in enumerate(tenures) if one.user_id == user_id))
+    former = address.entity.former
+    return Seat(address, next((place for place, one in enumerate(former) if one.user_id == user_id), len(former)))
 
 
 def hear(address: Tracked[Address], word: Word) -> list[Passing]:

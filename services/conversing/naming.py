@@ -95,10 +95,12 @@ def _vacate(batch: Batch, chat: Tracked[Chat], address: Address) -> None:
 def _take(tracked: Tracked[Any], newer: Mapping[str, str], at: datetime, *also: str) -> None:
     entity = tracked.entity
     changed: dict[str, Any] = {name: value for name, value in newer.items() if value != getattr(entity, name)}
-    seen_at = (entity.seen_at or {}) | dict.fromkeys([*newer, *also], at)
-    if seen_at != (entity.seen_at or {}):
-        changed["seen_at"] = seen_at
-    tracked.set(**changed)
+    seen_at = entity.seen_at or {}
+    names = (*newer, *also)
+    if any(seen_at.get(name) != at for name in names):
+        changed["seen_at"] = seen_at | dict.fromkeys(names, at)
+    if changed:
+        tracked.set(**changed)
 
 
 def _release(batch: Batch, customer: Tracked[Customer]) -> None:

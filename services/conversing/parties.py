@@ -44,13 +44,15 @@ def address_keys(account: Account, party: Party) -> list[AddressKey]:
 def chat_of(batch: Batch, fact: Fact, event: MessageArrived) -> Tracked[Chat]:
     """Find the live chat of a party, or open it; every identity seen leads to it from now on."""
     customer, seats = acquaint(batch, fact, event.party)
-    chat_id = seats[0].chat_id or new_id("chat")
+    chat_id = seats[0].chat_id
+    if chat_id is None:
+        chat_id = new_id("chat")
+        lead_to(seats, chat_id)
     chat = batch.chats.get(chat_id) or _new_chat(batch, fact, event.party, chat_id, customer)
     if batch.customer(chat.entity.customer_id) is not customer:
         # Whose it was has been deleted meanwhile: it is the chat of whoever writes in it now.
         chat.set(customer_id=customer.entity.id)
         customer.add(total_chats=1)
-    lead_to(seats, chat_id)
     answer_at(batch, chat, seats[0], fact.at)
     keep_current(chat, event.party, fact.at)
     if batch.blocked and not chat.entity.blocked and (met := _blocked(batch, event.party)):
