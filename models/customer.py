@@ -5,7 +5,6 @@ Deliberately no addresses inside: they are rows of their own, so that they can b
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 
 @dataclass(slots=True, kw_only=True)
@@ -17,6 +16,14 @@ class PostalAddress:
     state: str | None = None
     country: str | None = None
     zip_code: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Wish:
+    """What a person wants of a category of messages ("stop", "resume"), since the vendor's time of the word."""
+
+    value: str
+    at: datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,8 +51,8 @@ class Customer:
     named_at: datetime | None = None
     #: The vendor's time at which the phone app's address book gave the name.
     booked_at: datetime | None = None
-    #: What the person wishes of each category of messages: {"marketing": {"value": "stop", "at": …}}.
-    message_preferences: dict[str, Any] | None = None
+    #: What the person wishes of each category of messages ("marketing").
+    message_preferences: dict[str, Wish] | None = None
     whatsapp_profile_picture: str | None = None
     is_verified: bool | None = None
 

@@ -198,6 +198,6 @@ def _to_utc(moment: datetime) -> datetime:
 
 def _aware(moment: datetime) -> datetime:
     """Give a moment its zone in our spelling: the driver's own UTC is another object."""
-    if moment.tzinfo is UTC:
-        return moment
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)

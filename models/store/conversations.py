@@ -27,7 +27,7 @@ from models.store.batch import Batch, MessageKey, T, Tracked, Wanted
 from models.store.blocks import blocked_among, look_again
 from models.store.chat_list import enlist, leave_unlisted
 from models.store.codec import field_names, from_document, to_changes, to_document
-from models.store.collections import AT_ONCE, Store
+from models.store.collections import AT_ONCE, Store, bare
 from models.store.moves import recount
 from models.store.outboxes import free_outbox, unite_outboxes
 from models.store.templates import note_use
@@ -238,13 +238,13 @@ class Conversations:
                 for (config_id, kind), values in groups.items()
             ]
         )
-        rows = self._store.addresses.find(query, session=session, batch_size=AT_ONCE) if query else ()
+        rows = bare(self._store.addresses).find(query, session=session, batch_size=AT_ONCE) if query else ()
         return (_one(Address, row) for row in rows)
 
     def _messages(self, wanted: Wanted, session: ClientSession) -> Iterable[Tracked[Message]]:
         refs: list[dict[str, Any]] = [{"id": {"$in": list(wanted.refs)}}] if wanted.refs else []
         query = _either(_by_account("providerMessageId", wanted.messages), refs)
-        rows = self._store.messages.find(query, session=session, batch_size=AT_ONCE) if query else ()
+        rows = bare(self._store.messages).find(query, session=session, batch_size=AT_ONCE) if query else ()
         return (_one(Message, row) for row in rows)
 
     def _unnamed(self, wanted: Wanted, chat_ids: set[str | None], session: ClientSession) -> Iterable[Tracked[Message]]:
@@ -370,7 +370,7 @@ def _with(
     present = {name: [one for one in found if one] for name, found in values.items()}
     live = {name: {} if name == "id" else {"isDeleted": False} for name in present}
     query = _either([{name: {"$in": found}, **live[name]} for name, found in present.items() if found])
-    return list(collection.find(query, session=session, batch_size=AT_ONCE)) if query else []
+    return list(bare(collection).find(query, session=session, batch_size=AT_ONCE)) if query else []
 
 
 def _tracked(entity: type[T], rows: Iterable[dict[str, Any]]) -> dict[str, Tracked[T]]:

@@ -17,7 +17,7 @@ from pymongo.client_session import ClientSession
 from models.ids import PREFIXES, first_id
 from models.store.chat_list import enlist
 from models.store.codec import from_document, to_document
-from models.store.collections import AT_ONCE, Store
+from models.store.collections import AT_ONCE, Store, bare
 from models.values import EventStatus
 from models.webhook_event import EventItem, WebhookEvent
 from runtime.errors import Conflict, LeaseLost, NotFound
@@ -107,7 +107,7 @@ class WebhookEvents:
     def _read_claimed(self, held: dict[str, Any], count: int) -> list[WebhookEvent]:
         claimed: list[WebhookEvent] = []
         size = 0
-        with self._events.find(held).sort("id", 1).batch_size(count + 1) as rows:
+        with bare(self._events).find(held).sort("id", 1).batch_size(count + 1) as rows:
             for row in rows:
                 claimed.append(from_document(WebhookEvent, row))
                 size += len(claimed[-1].raw_body)

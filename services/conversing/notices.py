@@ -4,8 +4,9 @@ Every word has its time, and of two words on one thing the later counts, in what
 no calls back to the vendor: what a word does not say is learnt by the next synchronisation.
 """
 
-from typing import Any, Final
+from typing import Final
 
+from models.customer import Wish
 from models.ids import new_id
 from models.store.batch import Batch, TemplateKey
 from models.template import Template, TemplateStatus
@@ -71,10 +72,10 @@ def change_preference(batch: Batch, fact: Fact, event: PreferenceChanged) -> Ver
         return ignored("no_party")
     customer, _ = acquaint(batch, fact, event.party)
     wishes, at = customer.entity.message_preferences or {}, fact.at
-    known: dict[str, Any] | None = wishes.get(event.category)
-    if known is not None and at <= known["at"]:
+    known = wishes.get(event.category)
+    if known is not None and at <= known.at:
         return Verdict(outcome=Outcome.DUPLICATE)
-    customer.set(message_preferences=wishes | {event.category: {"value": event.value, "at": at}})
+    customer.set(message_preferences=wishes | {event.category: Wish(value=event.value, at=at)})
     return Verdict(outcome=Outcome.APPLIED)
 
 
