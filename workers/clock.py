@@ -15,9 +15,10 @@ from runtime.connections import connect_redis_briefly
 from runtime.logs import configure_logs, logger
 from runtime.metrics import CLOCK_RUNS
 from runtime.settings import Settings
+from runtime.stopping import stop_signal
 from services.wiring import Services
 from workers.metrics_port import serve_metrics
-from workers.process import leave_in_time, stop_signal
+from workers.process import leave_in_time
 from workers.timetable import TIMETABLE, Entry
 
 #: Keys of the locks in Redis.

@@ -6,7 +6,6 @@ these processes. Deliberately not Dramatiq's own command line: it forks, and tak
 """
 
 import os
-import signal
 import threading
 from collections.abc import Sequence
 from typing import Final
@@ -19,6 +18,7 @@ from runtime.heap import settle_heap
 from runtime.jobs import QUEUES, RECEIVE
 from runtime.logs import configure_logs, logger
 from runtime.settings import Settings
+from runtime.stopping import stop_signal
 from services.wiring import Services
 from workers.actors import declare
 from workers.courier import Courier
@@ -110,11 +110,3 @@ def leave_in_time() -> threading.Timer:
     timer.daemon = True
     timer.start()
     return timer
-
-
-def stop_signal() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop

@@ -6,11 +6,11 @@ from the environment, never from arguments.
 
 import argparse
 import random
-import signal
 import sys
 import threading
 import time
 
+from runtime.stopping import stop_signal
 from sandbox.simulators.conversation import Conversation
 from sandbox.simulators.endpoint import until_there
 from sandbox.simulators.scribe import Post
@@ -36,9 +36,7 @@ def options(vendor: str, *own: str) -> argparse.ArgumentParser:
 
 def play(vendor: Vendor, chosen: argparse.Namespace) -> int:
     """Play until SIGTERM or Ctrl-C."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_signal()
     stage = Stage(vendor, stop=stop, silent=chosen.silent)
     stage.serve(chosen.port)
     prepare = vendor.prepare or (lambda stop: until_there(chosen.webhook, stop))

@@ -103,10 +103,11 @@ def test_a_whole_worker_works_until_it_is_told_to_stop(wired: Wired, redis_clien
 
 
 HANGING = """
-import signal, threading
+import threading
+from runtime.stopping import stop_signal
 from workers import process
 process.PATIENCE_S = 0.3
-stop = process.stop_signal()
+stop = stop_signal()
 print("ready", flush=True)
 stop.wait()
 process.leave_in_time()
