@@ -46,14 +46,14 @@ class Way:
         return f"{self.who}, {rows}, {self.threads} thread{'s' * (self.threads > 1)}"
 
 
-#: Groups of a quiet, a lively and a busy minute; threads: Hookline's default is 3, Dramatiq's 8. The slow ways get
+#: Groups of a quiet, a lively and a busy minute; threads: Hookline's default is 4, Dramatiq's 8. The slow ways get
 #: fewer events, on whose number their rate does not depend.
 WAYS: Final = (
     Way(HOOKLINE, 1, 1, share=10),
     Way(HOOKLINE, 32, 1),
-    Way(HOOKLINE, 32, 3),
+    Way(HOOKLINE, 32, 4),
     Way(HOOKLINE, 100, 1),
-    Way(HOOKLINE, 100, 3),
+    Way(HOOKLINE, 100, 4),
     Way(ORDINARY, 1, 1, share=5),
     Way(ORDINARY, 1, 2, share=5),
     Way(ORDINARY, 1, 8, share=5),
@@ -61,7 +61,7 @@ WAYS: Final = (
 #: What a short run is content with.
 SHORT_WAYS: Final = (
     Way(HOOKLINE, 100, 1),
-    Way(HOOKLINE, 100, 3),
+    Way(HOOKLINE, 100, 4),
     Way(ORDINARY, 1, 1, share=5),
     Way(ORDINARY, 1, 8, share=5),
 )

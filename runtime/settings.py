@@ -49,7 +49,7 @@ class Settings:
     ingest_workers: int = 2
     ingest_threads: int = 64
     api_threads: int = 16
-    worker_threads: int = 3
+    worker_threads: int = 4
     #: Threads of a worker that send; each waits for a vendor most of the time.
     send_threads: int = 8
     rate_limit: str = "600/minute"
