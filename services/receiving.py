@@ -87,26 +87,22 @@ class Receiving:
         self._on_trouble = on_trouble
 
     def receive(self, ids: Sequence[str]) -> int:
-        """Bring these rows (or, given none, any that wait) to their end; return how many this call claimed.
+        """Answer a ring for these rows (or, given none, for all that wait); return how many rows this call claimed.
 
-        What else waits comes along: while one batch is applied the next gathers, so that the busier it is the
-        cheaper each row becomes.
+        A ring says how much there is to do; done is what has waited longest, a batch at a time. While one batch is
+        applied the next gathers, so that the busier it is the cheaper each row becomes. As each ring has no fewer rows
+        done than it is for, if so many wait, none is left behind by all of them.
         """
         claimed = 0
-        for start in range(0, len(ids), BATCH_ROWS):
-            claimed += self._receive(self._gathered(ids[start : start + BATCH_ROWS]))
+        for _ in range(0, len(ids), BATCH_ROWS):
+            claimed += self._receive(self._waiting())
         if not ids:
-            while found := self._receive(self._gathered(())):
+            while found := self._receive(self._waiting()):
                 claimed += found
         return claimed
 
-    def _gathered(self, ids: Sequence[str]) -> dict[str, int]:
-        """Find the rows that have waited longest, then those rung for, as many as a batch holds.
-
-        In this order, for a late ring is mostly for rows that came along with an earlier one. As each ring brings no
-        more rows than a batch holds, none is left behind by all of them.
-        """
-        return self._events.next_waiting(ids, now=self._clock.now(), limit=BATCH_ROWS)
+    def _waiting(self) -> dict[str, int]:
+        return self._events.next_waiting(limit=BATCH_ROWS)
 
     def _receive(self, waiting: Mapping[str, int]) -> int:
         """Take rows: new ones together, and those that were claimed in vain with fewer neighbours each time.

@@ -4,7 +4,7 @@ Every write of a worker is conditional on the generation it claimed, so that one
 cannot undo its successor (fencing). Deliberately no parsing and no effects.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -115,18 +115,13 @@ class WebhookEvents:
                     break
         return claimed
 
-    def next_waiting(self, ids: Sequence[str], *, now: datetime, limit: int) -> dict[str, int]:
-        """Find the rows that have waited longest, then those of these ids that wait, and how often each was claimed."""
-        found = self._waiting(now=now, limit=limit)
-        others = [event_id for event_id in ids if event_id not in found][: limit - len(found)]
-        if others:
-            named = {"id": {"$in": others}, **_UNCLAIMED}
-            found |= _claims(self._events.find(named, _CLAIMS, hint=_BY_ID, batch_size=AT_ONCE))
-        return found
+    def next_waiting(self, *, limit: int) -> dict[str, int]:
+        """Find the rows that have waited longest, and how often each was claimed before."""
+        return self._claims(_UNCLAIMED, limit=limit)
 
-    def _waiting(self, *, now: datetime, limit: int) -> dict[str, int]:
-        query = {**_UNCLAIMED, "nextAttemptAt": {"$lte": now}}
-        return _claims(self._events.find(query, _CLAIMS, batch_size=AT_ONCE).sort("nextAttemptAt", 1).limit(limit))
+    def _claims(self, query: Mapping[str, Any], *, limit: int) -> dict[str, int]:
+        rows = self._events.find(query, _CLAIMS, batch_size=AT_ONCE).sort("nextAttemptAt", 1).limit(limit)
+        return {row["id"]: row["attempts"] for row in rows}
 
     def renew(self, claimed: Sequence[WebhookEvent], *, until: datetime) -> bool:
         """Hold on to claimed rows, and say whether all are still held; what another worker took stays with it."""
@@ -150,7 +145,7 @@ class WebhookEvents:
 
     def waiting(self, *, now: datetime, limit: int) -> list[str]:
         """Ids of rows that wait, oldest first."""
-        return list(self._waiting(now=now, limit=limit))
+        return list(self._claims({**_UNCLAIMED, "nextAttemptAt": {"$lte": now}}, limit=limit))
 
     def hand_back_expired(self, *, now: datetime) -> int:
         """Return rows whose worker let its lease expire to those that wait."""
@@ -265,10 +260,6 @@ class WebhookEvents:
             event = self.get(event_id, session=session)
             raise Conflict(f"webhook event {event_id} is {event.status}; it is not at an end yet")
         return self.get(event_id, session=session)
-
-
-def _claims(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    return {row["id"]: row["attempts"] for row in rows}
 
 
 def _held(claimed: Sequence[WebhookEvent]) -> dict[str, Any]:

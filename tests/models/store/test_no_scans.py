@@ -52,7 +52,7 @@ def test_webhooks_are_listed(scanless: Store, status: EventStatus | None, since:
 def test_waiting_webhooks_are_found(scanless: Store) -> None:
     events = WebhookEvents(scanless)
     assert events.waiting(now=NOON, limit=10) == []
-    assert events.next_waiting(["evt_1"], now=NOON, limit=10) == {}
+    assert events.next_waiting(limit=10) == {}
     assert events.stranded(now=NOON, after=timedelta(seconds=5)) == []
     assert events.hand_back_expired(now=NOON) == 0
 

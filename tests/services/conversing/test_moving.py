@@ -1,6 +1,6 @@
 """Messages that follow into another chat: in pieces, once, and also when whoever ordered it has died."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -21,11 +21,6 @@ def dying_after_the_commit(wired: Wired) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(wired.receiving, "_settle", lambda *_: None)
         yield
-
-
-def new_rows(ids: Sequence[str]) -> dict[str, int]:
-    """These rows and no others that wait, none of them claimed before."""
-    return dict.fromkeys(ids, 0)
 
 
 @pytest.fixture
@@ -91,7 +86,6 @@ def test_a_message_that_is_being_stored_while_the_cut_is_made_is_not_left_behind
 ) -> None:
     wired.deliver(said("b", at=NOON + 20, phone=OLD, user_id=OTHER_ID))
     late = wired.store_webhook(said("by number", at=NOON + 10, phone=OLD))
-    word = wired.store_webhook(said("a", at=NOON, phone=OLD, user_id=OLD_ID))
     other = Wired(wired.settings, application="test", clock=wired.clock)
     transact = other.conversations.transact
     folded: list[int] = []
@@ -100,15 +94,13 @@ def test_a_message_that_is_being_stored_while_the_cut_is_made_is_not_left_behind
         def with_the_word_in_between(batch: Any) -> Any:
             closings = fold(batch)
             if not folded:
-                monkeypatch.setattr(wired.receiving, "_gathered", new_rows)
-                wired.receiving.receive([word])
+                wired.deliver(said("a", at=NOON, phone=OLD, user_id=OLD_ID))
             folded.append(1)
             return closings
 
         transact(wanted, with_the_word_in_between, **options)
 
     monkeypatch.setattr(other.conversations, "transact", interrupted)
-    monkeypatch.setattr(other.receiving, "_gathered", new_rows)
     other.receiving.receive([late])
 
     assert len(folded) == 2
