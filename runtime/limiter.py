@@ -3,7 +3,8 @@
 A bucket is one key that holds the moment at which it will be full again (GCRA). Taking from several is one step: all
 or none. Whoever need not wait longer than it said takes its token and is told how long to wait for it, so that those
 who wait do not crowd each other; of whoever would wait longer nothing is taken. A `hold` closes a bucket for a while
-and makes its tokens come slower afterwards, so that what a vendor really allows is found within a few of them.
+and makes its tokens come slower afterwards, then by and by faster again: what a vendor really allows is found within a
+few holds, and found anew when it allows more.
 Without Redis each process goes by buckets of its own, narrower ones; a bucket that is lost costs speed and nothing
 else. Deliberately no names: keys are hashes of what the caller calls a bucket.
 """
@@ -31,24 +32,34 @@ MAX_OWN: Final = 10_000
 FIRST_HOLD_S: Final = 1.0
 LONGEST_HOLD_S: Final = 300.0
 #: How long (s) after a hold has ended another one still counts as its repetition.
-REMEMBERED_S: Final = 60.0
-#: Each hold makes the bucket's tokens come slower by this factor, at most so many times slower in all, until for so
-#: long (s) nobody has held it: a vendor may allow less than its documents say.
+REMEMBERED_S: Final = 10.0
+#: Each hold makes the bucket's tokens come slower by this factor, at most so many times slower in all: a vendor may
+#: allow less than its documents say. Of what they come slower half is forgotten in so long (s) after a hold.
 SLOWER: Final = 1.5
 SLOWEST: Final = 16.0
-SLOW_FOR_S: Final = 300.0
+HALF_FORGOTTEN_S: Final = 15.0
 
 _log = logger(__name__)
 
-#: KEYS: the buckets. ARGV: longest wait worth a token (ms), then per bucket the ms one token takes and how many fit.
-_TAKE: Final = """
+#: How many times slower the tokens of a bucket come now: what is kept is how many times at the end of its last hold.
+_SLOWNESS: Final = """
 local now = redis.call('TIME')
 now = now[1] * 1000 + now[2] / 1000
-local patience, wait, last = tonumber(ARGV[1]), 0, 1
+local function slowness(bucket, half)
+  local factor, at = string.match(redis.call('GET', bucket .. ':slow') or '1:0', '(.+):(.+)')
+  return math.max(1, factor * 2 ^ (math.min(0, at - now) / half))
+end
+"""
+#: KEYS: the buckets. ARGV: longest wait worth a token (ms), half of slowness forgotten (ms), then per bucket the ms one
+#: token takes and how many fit.
+_TAKE: Final = (
+    _SLOWNESS
+    + """
+local patience, half, wait, last = tonumber(ARGV[1]), tonumber(ARGV[2]), 0, 1
 local full = {}
 local spaced = {}
 for i, key in ipairs(KEYS) do
-  local each, fits = tonumber(ARGV[2 * i]) * tonumber(redis.call('GET', key .. ':slow') or 1), tonumber(ARGV[2 * i + 1])
+  local each, fits = tonumber(ARGV[2 * i + 1]) * slowness(key, half), tonumber(ARGV[2 * i + 2])
   spaced[i] = each
   full[i] = math.max(tonumber(redis.call('GET', key) or 0), now)
   local until_this = math.max(full[i] - each * (fits - 1) - now, redis.call('PTTL', key .. ':hold'))
@@ -66,10 +77,13 @@ if wait <= patience then
 end
 return {math.ceil(wait), last}
 """
+)
 #: KEYS: the bucket. ARGV: asked length (ms, 0 for none), first, longest, remembered (ms), how much slower its tokens
-#: come from now on, how slow at most, for how long (ms). While a hold lasts another
-#: one only counts if it is longer: many that were on their way meet the same wall.
-_HOLD: Final = """
+#: come from now on, how slow at most, half of slowness forgotten (ms). While a hold lasts another one only counts if it
+#: is longer: many that were on their way meet the same wall.
+_HOLD: Final = (
+    _SLOWNESS
+    + """
 local key, left = KEYS[1] .. ':hold', redis.call('PTTL', KEYS[1] .. ':hold')
 local asked, first, longest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local times = tonumber(redis.call('GET', KEYS[1] .. ':holds') or 0)
@@ -79,13 +93,15 @@ if left > 0 then
   length = asked
 else
   redis.call('SET', KEYS[1] .. ':holds', times + 1, 'PX', math.ceil(length + tonumber(ARGV[4])))
-  local slow = tonumber(redis.call('GET', KEYS[1] .. ':slow') or 1)
-  slow = math.min(slow * tonumber(ARGV[5]), tonumber(ARGV[6]))
-  redis.call('SET', KEYS[1] .. ':slow', string.format('%.3f', slow), 'PX', math.ceil(length + tonumber(ARGV[7])))
+  local half = tonumber(ARGV[7])
+  local slow = math.min(slowness(KEYS[1], half) * tonumber(ARGV[5]), tonumber(ARGV[6]))
+  local forgotten = math.ceil(length + half * math.log(slow) / math.log(2))
+  redis.call('SET', KEYS[1] .. ':slow', string.format('%.3f:%.0f', slow, now + length), 'PX', forgotten)
 end
 redis.call('SET', key, 1, 'PX', math.ceil(length))
 return math.ceil(length)
 """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +148,15 @@ class Limiter:
             return Wait(timedelta(0))
         longest = patience / timedelta(milliseconds=1)
         numbers = [number for one in buckets for number in (one.seconds * 1000, one.fits)]
-        answer = self._ask(self._take, [one.key for one in buckets], [longest, *numbers])
+        answer = self._ask(self._take, [one.key for one in buckets], [longest, HALF_FORGOTTEN_S * 1000, *numbers])
         wait, last = self._own.take(buckets, longest) if answer is None else (float(answer[0]), int(answer[1]) - 1)
         return Wait(timedelta(milliseconds=max(0.0, wait)), buckets[last] if wait > 0 else None)
 
     def hold(self, bucket: Bucket, asked: timedelta | None = None) -> timedelta:
         """Close a bucket for everyone, for as long as was asked, and longer each time; return for how long."""
         length = 0 if asked is None else asked / timedelta(milliseconds=1)
-        limits = [FIRST_HOLD_S * 1000, LONGEST_HOLD_S * 1000, REMEMBERED_S * 1000, SLOWER, SLOWEST, SLOW_FOR_S * 1000]
-        answer = self._ask(self._hold, [bucket.key], [length, *limits])
+        lengths = [length, FIRST_HOLD_S * 1000, LONGEST_HOLD_S * 1000, REMEMBERED_S * 1000]
+        answer = self._ask(self._hold, [bucket.key], [*lengths, SLOWER, SLOWEST, HALF_FORGOTTEN_S * 1000])
         held = max(length, FIRST_HOLD_S * 1000) if answer is None else float(answer)
         # Should Redis be lost before it has ended, those of this process still know.
         self._own.hold(bucket, held)

@@ -1,5 +1,7 @@
 """Buckets shared by processes: rates are kept, those that wait are told how long, and a lost Redis costs speed only."""
 
+import math
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -93,7 +95,34 @@ def test_after_each_hold_tokens_come_slower_until_a_bound(limiter: Limiter, redi
 
     assert spacing[:3] == pytest.approx([15, 22.5, 33.75], abs=1)
     assert spacing[-1] == pytest.approx(160, abs=1)
-    assert 0 < redis_client.pttl(f"{SLOW.key}:slow") <= (limiters.SLOW_FOR_S + limiters.LONGEST_HOLD_S) * 1000
+
+
+def test_what_is_learned_is_forgotten_by_halves(limiter: Limiter, redis_client: redis.Redis) -> None:
+    spacing = []
+    for since in (0, 1, 2, 10):
+        redis_client.flushdb()
+        limiter.hold(SLOW)
+        redis_client.delete(f"{SLOW.key}:hold")
+        long_ago = time.time() - since * limiters.HALF_FORGOTTEN_S
+        redis_client.set(f"{SLOW.key}:slow", f"8:{long_ago * 1000:.0f}")
+        for _ in range(SLOW.fits):
+            # Their tokens come faster from moment to moment: the last may be due in a moment only.
+            assert limiter.take([SLOW], patience=timedelta(seconds=2)).length < timedelta(seconds=2)
+        spacing.append(limiter.take([SLOW], patience=NOW).length.total_seconds())
+
+    assert spacing == pytest.approx([80, 40, 20, 10], abs=2)
+
+
+def test_a_hold_upon_what_is_half_forgotten_begins_there(limiter: Limiter, redis_client: redis.Redis) -> None:
+    redis_client.set(f"{SLOW.key}:slow", f"8:{(time.time() - limiters.HALF_FORGOTTEN_S) * 1000:.0f}")
+    limiter.hold(SLOW)
+
+    factor, at = str(redis_client.get(f"{SLOW.key}:slow"), "ascii").split(":")  # type: ignore[arg-type]
+    assert float(factor) == pytest.approx(6, abs=0.1)
+    assert float(at) / 1000 == pytest.approx(time.time() + limiters.FIRST_HOLD_S, abs=1)
+    # When nothing is left to forget the key goes.
+    kept = limiters.FIRST_HOLD_S + limiters.HALF_FORGOTTEN_S * math.log2(6)
+    assert redis_client.pttl(f"{SLOW.key}:slow") / 1000 == pytest.approx(kept, abs=1)
 
 
 def test_many_that_meet_the_same_wall_make_it_no_higher(limiter: Limiter) -> None:
