@@ -75,12 +75,12 @@ def connect_redis(url: Secret) -> redis.Redis:
     )
 
 
-def connect_redis_briefly(url: Secret) -> redis.Redis:
-    """Open a Redis client for rings: one try, within the budget."""
+def connect_redis_briefly(url: Secret, *, budget: float = RING_BUDGET_S) -> redis.Redis:
+    """Open a Redis client for what must not wait: one try, within a budget (s), by default that of rings."""
     return redis.Redis.from_url(
         url.reveal(),
-        socket_timeout=RING_BUDGET_S,
-        socket_connect_timeout=RING_BUDGET_S,
+        socket_timeout=budget,
+        socket_connect_timeout=budget,
         socket_keepalive=True,
         retry=Retry(ExponentialWithJitterBackoff(cap=0.01, base=0.01), 0),
     )

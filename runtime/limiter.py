@@ -22,6 +22,8 @@ import redis
 from runtime.logs import logger
 
 PREFIX: Final = "hookline:bucket:"
+#: How long (s) to wait for Redis: a send can wait longer than a ring, and a busy moment is no outage.
+LIMITER_BUDGET_S: Final = 0.5
 #: How long (s) this process goes by its own buckets after Redis did not answer.
 ALONE_S: Final = 2.0
 #: How much of a bucket's rate a process allows itself then, not knowing how many others do.

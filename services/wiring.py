@@ -34,7 +34,7 @@ from runtime.clock import Clock, SharedClock
 from runtime.connections import connect_mongo, connect_redis_briefly, mongo_time
 from runtime.fetching import Fetching
 from runtime.jobs import DELIVER, FETCH, RECEIPTS, RECEIVE, TYPING, Job
-from runtime.limiter import Limiter
+from runtime.limiter import LIMITER_BUDGET_S, Limiter
 from runtime.outgoing import Outgoing
 from runtime.settings import Settings
 from services.auditing import Auditing
@@ -201,7 +201,7 @@ class Services:
     @cached_property
     def limiter(self) -> Limiter:
         """The token buckets that all processes share."""
-        return Limiter(connect_redis_briefly(self.settings.redis_url))
+        return Limiter(connect_redis_briefly(self.settings.redis_url, budget=LIMITER_BUDGET_S))
 
     def base_url(self, account: Account) -> str:
         """Where an account's vendor is called: a host of its own, of the settings', or the vendor's."""
