@@ -229,9 +229,14 @@ class Delivering:
             # have asked for another attempt.
             return self._end(ready, _TOO_LATE)
         answer = self._calling.call(ready, deadline=time_left - self._lease * RESERVE)
-        step = self._end(ready, answer)
-        self._tell(ready, answer)
-        return step
+        if isinstance(answer, Receipt):
+            step = self._end(ready, answer)
+            self._tell(ready, answer)
+            return step
+        # The account's trouble is known before the message can be sent again: or its success would be told first, and
+        # this failure after it.
+        self._tell_if_possible(ready, answer)
+        return self._end(ready, answer)
 
     def _begin(self, head: Message, now: datetime) -> Message | None:
         """Move a message to sending; None where another was faster."""
@@ -257,6 +262,12 @@ class Delivering:
         SENDS.labels(begun.provider, "accepted").inc()
         self._learning.learn(begun, answer, ready.account, ready.to)
         return Went.OVER
+
+    def _tell_if_possible(self, ready: Ready, answer: SendError) -> None:
+        try:
+            self._tell(ready, answer)
+        except Exception as error:  # noqa: BLE001  what came of the message matters more, and the next failure tells too
+            _log.warning("account_trouble_not_told", error=type(error).__name__)
 
     def _tell(self, ready: Ready, answer: Receipt | SendError) -> None:
         """Tell those who care how the account fares."""

@@ -164,7 +164,7 @@ def test_c7_a_token_that_is_no_longer_valid_pauses_the_account_until_it_works_ag
     here.wait_for_all(all_of(written), "read", seconds=30)
     assert_sound(number, people, written)
     assert here.tries(all_of(written)) == {1}, "a bad token costs no attempt"
-    assert health_of(here, number.account.id) == "ok"
+    until(lambda: health_of(here, number.account.id) == "ok", seconds=10, what="the account to be well again")
 
 
 def test_c11_a_spent_budget_fails_is_listed_and_is_tried_afresh_by_command(desk: Desk) -> None:
