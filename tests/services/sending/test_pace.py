@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -169,3 +170,21 @@ def test_a_probe_that_another_has_taken_is_not_taken_again(desk: Desk) -> None:
 
     assert desk.wired.delivering._pausing.take_probe(seen) is not None
     assert desk.wired.delivering._pausing.take_probe(seen) is None
+
+
+def test_the_trouble_of_an_account_is_known_before_its_message_waits_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write(desk.chat(1))
+    desk.vendor.answers(then=vendors.EXPIRED)
+    known: list[int] = []
+    put_back = desk.wired.delivering._recording.put_back
+
+    def looking(*args: Any, **kwargs: Any) -> None:
+        known.append(desk.wired.store.sendpauses.count_documents({"pausedUntil": {"$exists": True}}))
+        put_back(*args, **kwargs)
+
+    monkeypatch.setattr(desk.wired.delivering._recording, "put_back", looking)
+    desk.deliver()
+
+    assert known == [1]
