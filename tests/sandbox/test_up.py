@@ -67,11 +67,13 @@ http.server.ThreadingHTTPServer((host, int(port)), Answer).serve_forever()
 
 #: `hookline up` with those instead of the Procfile's; login tokens are made by commands this test has no part in.
 DRIVER = """
-import sys
+import signal, sys
 from pathlib import Path
 import sandbox.processes
 from runtime.errors import HooklineError
 from sandbox import demo, run
+# A terminal that closes is a request to stop, even if these tests were started under nohup.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 sandbox.processes.PROCFILE = Path(sys.argv[3])
 demo.login_token = lambda environment: "token-" + environment["MONGODB_DATABASE"]
 try:
