@@ -1,31 +1,35 @@
-"""Who applies stored webhooks: Hookline's worker in batches, and the ordinary worker one by one.
+"""Who applies stored webhooks: Hookline's workers in batches, and the ordinary workers one by one.
 
-Each has its database on the same mongod, its Dramatiq worker on the same Valkey, its rows, and what must come of them;
-both can be put back to the moment before the traffic. Deliberately no measuring.
+Each has its database on the same mongod, its processes that fetch jobs from the same Valkey, its rows, and what must
+come of them; both can be put back to the moment before the traffic. Deliberately no measuring.
 """
 
+import http.client
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from bson import ObjectId
 from dramatiq.common import dq_name
-from dramatiq.worker import Worker
+from prometheus_client.parser import text_string_to_metric_families
 from pymongo.collection import Collection
 from pymongo.database import Database
 
 from benchmarks.baselines import ordinary_worker
 from benchmarks.baselines.ordinary import DATABASE, JOBS, declare_job
+from benchmarks.processes import Running
 from benchmarks.stage import Stage
 from benchmarks.traffic import PHONE_NUMBER_ID, Expected, Traffic
 from models.store import indexes
 from models.store.intake import intake_row
-from runtime.broker import ring, ringing_broker
+from runtime.broker import ring, worker_broker
 from runtime.jobs import RECEIVE
+from sandbox.engines.ports import free_port
 from services.wiring import Services
-from workers.process import PREFETCH, build_worker
 
 HOOKLINE: Final = "hookline"
 ORDINARY: Final = "ordinary"
@@ -36,7 +40,42 @@ _KEPT: Final = ("customers", "chats", "messages", "addresses")
 _FILLED: Final = ("webhookevents", "pendingupdates")
 #: How often (s) to look whether a queue is empty.
 _LOOK_EVERY_S: Final = 0.02
+#: What Hookline's processes count each time a transaction is begun again.
+_RETRIES: Final = "hookline_apply_retries_total"
+#: What a process of Dramatiq's writes to its log when it has started.
+_DRAMATIQ_STARTED: Final = "Worker process is ready for action."
 Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """The worker processes of one run; `ports`: where they tell what they count."""
+
+    processes: Sequence[Running]
+    ports: Sequence[int] = ()
+
+    def pause(self) -> None:
+        """Stop all of them, where they are."""
+        for one in self.processes:
+            one.pause()
+
+    def resume(self) -> None:
+        """Let all of them go on."""
+        for one in self.processes:
+            one.resume()
+
+    def stop(self) -> None:
+        """End all of them."""
+        for one in self.processes:
+            one.stop()
+
+    def cpu(self) -> float:
+        """CPU (s) that they have used."""
+        return sum(one.cpu() for one in self.processes)
+
+    def retries(self) -> float:
+        """Transactions that were begun again, as far as they tell."""
+        return sum(_counted(port, _RETRIES) for port in self.ports)
 
 
 @dataclass(slots=True)
@@ -51,8 +90,10 @@ class Applier:
     #: Tells the worker of rows, as the receiver does.
     tell: Callable[[Sequence[Any]], object]
     queue: str
-    #: Builds the worker with so many threads.
-    worker: Callable[[int], Worker]
+    #: Whose jobs these are.
+    broker: Any
+    #: Starts so many processes with so many threads each, and waits until they are ready.
+    crew: Callable[[int, int], Crew]
     bodies: Sequence[bytes] = ()
     expected: Expected = field(default_factory=Expected)
     #: The database as it was before the traffic: collection -> documents.
@@ -88,7 +129,7 @@ def hookline(stage: Stage) -> Applier:
         insert(stage.database["webhookevents"], rows)
         return [row["id"] for row in rows]
 
-    ringing = ringing_broker(stage.settings.broker_url)
+    ringing = worker_broker(stage.settings.broker_url)
     return Applier(
         HOOKLINE,
         stage.database,
@@ -97,12 +138,33 @@ def hookline(stage: Stage) -> Applier:
         index=lambda: indexes.apply(stage.database),
         tell=lambda ids: ring(ringing, RECEIVE, ids),
         queue=RECEIVE.queue,
-        worker=lambda threads: build_worker(services, {RECEIVE.queue}, threads=threads, prefetch=PREFETCH),
+        broker=ringing,
+        crew=lambda processes, threads: _hookline_crew(stage, processes, threads),
     )
 
 
+def _hookline_crew(stage: Stage, processes: int, threads: int) -> Crew:
+    ports = [free_port() for _ in range(processes)]
+    crew = [
+        stage.hookline("worker", name=f"worker-{port}", METRICS_BIND=f"127.0.0.1:{port}", WORKER_THREADS=str(threads))
+        for port in ports
+    ]
+    for one, port in zip(crew, ports, strict=True):
+        one.wait_until_it_answers(port, "/metrics")
+    return Crew(crew, ports)
+
+
+def _counted(port: int, name: str) -> float:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", "/metrics")
+    told = connection.getresponse().read().decode()
+    connection.close()
+    samples = (sample for family in text_string_to_metric_families(told) for sample in family.samples)
+    return sum(sample.value for sample in samples if sample.name == name)
+
+
 def ordinary(stage: Stage) -> Applier:
-    """Make the ordinary worker, with Dramatiq's own settings."""
+    """Make the ordinary worker: Dramatiq's own command, with its own settings."""
     database = stage.client[DATABASE]
     worker = ordinary_worker.OrdinaryWorker(database)
     database["whatsappconfigs"].insert_one({"phoneNumberId": PHONE_NUMBER_ID, "isActive": True})
@@ -129,14 +191,22 @@ def ordinary(stage: Stage) -> Applier:
         index=lambda: ordinary_worker.prepare(database),
         tell=tell,
         queue=JOBS,
-        worker=lambda threads: Worker(job.broker, queues={JOBS}, worker_threads=threads),
+        broker=job.broker,
+        crew=lambda processes, threads: _ordinary_crew(stage, processes, threads),
     )
 
 
-def wait_for(worker: Worker, queue: str) -> None:
-    """Let a worker do all that is in its queue."""
-    worker.start()
-    while _left(worker.broker, queue):
+def _ordinary_crew(stage: Stage, processes: int, threads: int) -> Crew:
+    dramatiq = str(Path(sys.executable).with_name("dramatiq"))
+    numbers = ("--processes", str(processes), "--threads", str(threads))
+    crew = stage.start("dramatiq", dramatiq, "benchmarks.baselines.ordinary_jobs:broker", *numbers)
+    crew.wait_until_it_says(_DRAMATIQ_STARTED, times=processes)
+    return Crew([crew])
+
+
+def wait_for(applier: Applier) -> None:
+    """Let the workers do all that is in their queue."""
+    while _left(applier.broker, applier.queue):
         time.sleep(_LOOK_EVERY_S)
 
 

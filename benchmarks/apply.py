@@ -1,27 +1,22 @@
 """How many stored webhooks a second become chats, messages and statuses: Hookline's batches, and one job per event.
 
-Both are Dramatiq workers in this process, on the same mongod and Valkey, in turn within each round; all jobs wait in
-the queue when the clock starts. What the database then holds is compared with what the traffic says. Deliberately no
-HTTP: `benchmarks.ingest` measures the way in.
+Both are worker processes on the same mongod and Valkey, in turn within each round; they have started, and all jobs
+wait in the X
 """
 
 import argparse
-import gc
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from prometheus_client import REGISTRY
-
-from benchmarks.appliers import HOOKLINE, ORDINARY, Applier, groups, hookline, ordinary, wait_for
+from benchmarks.appliers import HOOKLINE, ORDINARY, Applier, Crew, groups, hookline, ordinary, wait_for
 from benchmarks.figures import Promise, Spread, judge, machine, publish, ratio, spread, table
 from benchmarks.ledger import problems
 from benchmarks.options import parser
 from benchmarks.stage import Stage, open_stage
 from benchmarks.traffic import Traffic
-from runtime.heap import settle_heap
 
 PROMISES: Final = (
     Promise("P5", "Hookline ÷ ordinary worker, events/s, each at its best", now=6, goal=15),
@@ -34,36 +29,41 @@ FLOORS: Final = {"P5c": 2.0, "P7": 1.0}
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way of applying: who, with rings of how many rows, on how many threads; `share`: of how many events one."""
+    """A way of applying: who, with jobs of how many rows, on how many processes and threads of each.
+
+    `share`: of how many events it gets one.
+    """
 
     who: str
     group: int
+    processes: int
     threads: int
     share: int = 1
 
     def __str__(self) -> str:
         rows = "one by one" if self.group == 1 else f"groups of {self.group}"
-        return f"{self.who}, {rows}, {self.threads} thread{'s' * (self.threads > 1)}"
+        return f"{self.who}, {rows}, {self.processes} × {self.threads} thread{'s' * (self.threads > 1)}"
 
 
-#: Groups of a quiet, a lively and a busy minute; threads: Hookline's default is 4, Dramatiq's 8. The slow ways get
-#: fewer events, on whose number their rate does not depend.
+#: Groups of a quiet, a lively and a busy minute. Hookline's default is 4 threads, Dramatiq's 2 processes with 8
+#: threads. The slow ways get fewer events, on whose number their rate does not depend.
 WAYS: Final = (
-    Way(HOOKLINE, 1, 1, share=10),
-    Way(HOOKLINE, 32, 1),
-    Way(HOOKLINE, 32, 4),
-    Way(HOOKLINE, 100, 1),
-    Way(HOOKLINE, 100, 4),
-    Way(ORDINARY, 1, 1, share=5),
-    Way(ORDINARY, 1, 2, share=5),
-    Way(ORDINARY, 1, 8, share=5),
+    Way(HOOKLINE, 1, 1, 1, share=10),
+    Way(HOOKLINE, 32, 1, 4),
+    Way(HOOKLINE, 32, 2, 4),
+    Way(HOOKLINE, 100, 1, 1),
+    Way(HOOKLINE, 100, 1, 4),
+    Way(HOOKLINE, 100, 2, 4),
+    Way(ORDINARY, 1, 1, 1, share=5),
+    Way(ORDINARY, 1, 1, 8, share=5),
+    Way(ORDINARY, 1, 2, 8, share=5),
 )
 #: What a short run is content with.
 SHORT_WAYS: Final = (
-    Way(HOOKLINE, 100, 1),
-    Way(HOOKLINE, 100, 4),
-    Way(ORDINARY, 1, 1, share=5),
-    Way(ORDINARY, 1, 8, share=5),
+    Way(HOOKLINE, 100, 1, 4),
+    Way(HOOKLINE, 100, 2, 4),
+    Way(ORDINARY, 1, 1, 8, share=5),
+    Way(ORDINARY, 1, 2, 8, share=5),
 )
 
 
@@ -73,21 +73,21 @@ class LedgerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What has been used up to a moment: time and CPU in seconds, requests to mongod, repeated transactions."""
+    """What has been used up to a moment: time and CPU in seconds, requests to mongod."""
 
     seconds: float
     worker: float
     mongod: float
     round_trips: float
-    retries: float
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of one way."""
+    """One run of one way; `retries`: transactions that were begun again."""
 
     events: int
     costs: Costs
+    retries: float
 
     @property
     def rate(self) -> float:
@@ -114,7 +114,7 @@ def main(words: Sequence[str] | None = None) -> int:
             for way in chosen.ways[first:] + chosen.ways[:first]:
                 run = _measure(stage, appliers[way.who, way.share], way)
                 found[way].append(run)
-                print(f"round {number + 1}/{chosen.runs}  {way!s:36} {run.rate:8,.0f}/s", file=sys.stderr)
+                print(f"round {number + 1}/{chosen.runs}  {way!s:40} {run.rate:8,.0f}/s", file=sys.stderr)
         setting = machine(stage.client.server_info(), stage.queue.info("server"))
     return _report(found, setting, chosen)
 
@@ -145,26 +145,25 @@ def _measure(stage: Stage, applier: Applier, way: Way) -> Run:
     Raises:
         LedgerError: a message is missing or there twice, a count or a status is wrong, a row has no end.
     """
+    crew = applier.crew(way.processes, way.threads)
     ids = applier.reset()
+    crew.pause()
     stage.settle()
     for group in groups(ids, way.group):
         applier.tell(group)
-    worker = applier.worker(way.threads)
-    # As a worker's process does when it has started; what this one holds of the traffic is not the workers' burden.
-    settle_heap()
-    before = _costs(stage)
-    wait_for(worker, applier.queue)
-    after = _costs(stage)
-    worker.stop()
-    gc.unfreeze()
+    before = _costs(stage, crew)
+    crew.resume()
+    wait_for(applier)
+    after = _costs(stage, crew)
+    retries = crew.retries()
+    crew.stop()
     if wrong := problems(applier.database, applier.expected, events=len(ids)):
         raise LedgerError(f"{way}: {'; '.join(wrong)}")
-    return Run(len(ids), Costs(*(late - early for late, early in zip(after, before, strict=True))))
+    return Run(len(ids), Costs(*(late - early for late, early in zip(after, before, strict=True))), retries)
 
 
-def _costs(stage: Stage) -> tuple[float, ...]:
-    retries = REGISTRY.get_sample_value("hookline_apply_retries_total") or 0.0
-    return time.perf_counter(), time.process_time(), stage.mongo_cpu(), stage.round_trips(), retries
+def _costs(stage: Stage, crew: Crew) -> tuple[float, ...]:
+    return time.perf_counter(), crew.cpu(), stage.mongo_cpu(), stage.round_trips()
 
 
 def _report(found: Found, setting: dict[str, str], chosen: argparse.Namespace) -> int:
@@ -184,7 +183,7 @@ _COLUMNS: Final[Mapping[str, tuple[Callable[[Run], float], int]]] = {
     "worker cpu": (lambda run: run.costs.worker / run.events * 1e6, 0),
     "mongod cpu": (lambda run: run.costs.mongod / run.events * 1e6, 0),
     "round trips": (lambda run: run.costs.round_trips / run.events, 2),
-    "retries": (lambda run: run.costs.retries, 0),
+    "retries": (lambda run: run.retries, 0),
 }
 
 

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ class Running:
     def __init__(self, name: str, command: Sequence[str], *, environment: Mapping[str, str], directory: Path) -> None:
         self.name = name
         self._log = directory / f"{name}.log"
+        self._is_stopped = False
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, env=dict(environment), cwd=directory, start_new_session=True
@@ -40,18 +41,42 @@ class Running:
         Raises:
             RuntimeError: it ended, or did not answer in time.
         """
+        self._wait_until(lambda: _answers(port, path))
+
+    def wait_until_it_says(self, words: str, *, times: int = 1) -> None:
+        """Return once it has written these words to its log so often.
+
+        Raises:
+            RuntimeError: it ended, or did not in time.
+        """
+        self._wait_until(lambda: self._log.read_text().count(words) >= times)
+
+    def _wait_until(self, is_so: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_PATIENCE_S
-        while not _answers(port, path):
+        while not is_so():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{self.name} did not start: {self._log.read_text()[-2000:]}")
             time.sleep(POLL_S)
+
+    def pause(self) -> None:
+        """Stop it with its children, where they are."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        os.killpg(self._process.pid, signal.SIGCONT)
 
     def cpu(self) -> float:
         """CPU (s) that it and its living children have used."""
         return sum(cpu_of(pid) for pid in family(self._process.pid))
 
     def stop(self) -> None:
-        """End it with its children."""
+        """End it with its children; a second time nothing is left to end."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        with suppress(ProcessLookupError):
+            self.resume()
         self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_PATIENCE_S)

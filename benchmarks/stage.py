@@ -70,9 +70,9 @@ class Stage:
         self.stack.callback(running.stop)
         return running
 
-    def hookline(self, command: str, **environment: str) -> Running:
+    def hookline(self, command: str, *, name: str | None = None, **environment: str) -> Running:
         """Start one of Hookline's own processes, as the Procfile does."""
-        return self.start(command, _hookline(), command, **environment)
+        return self.start(name or command, _hookline(), command, **environment)
 
     def ask(self, *words: str) -> dict[str, Any]:
         """Run one of Hookline's commands with `--json`, and read what it prints."""

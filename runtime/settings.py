@@ -50,6 +50,8 @@ class Settings:
     ingest_threads: int = 64
     api_threads: int = 16
     worker_threads: int = 4
+    #: Batches of webhooks applied at once, by all workers together; about as many as MongoDB has cores to spare.
+    apply_lanes: int = 2
     #: Threads of a worker that send; each waits for a vendor most of the time.
     send_threads: int = 8
     rate_limit: str = "600/minute"
@@ -272,6 +274,7 @@ _NUMBERS: Final[dict[str, Any]] = {
     "ingest_threads": validate.Range(1, 1024),
     "api_threads": validate.Range(1, 1024),
     "worker_threads": validate.Range(1, 256),
+    "apply_lanes": validate.Range(1, 64),
     "send_threads": validate.Range(1, 256),
     "max_body_bytes": validate.Range(1024, 15 * 1024 * 1024),
     "intake_queue_size": validate.Range(1, 1_000_000),

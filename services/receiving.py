@@ -14,7 +14,7 @@ from typing import Final
 
 from models.message import MessageError
 from models.store.batch import Batch
-from models.store.conversations import LANES, Conversations
+from models.store.conversations import Conversations
 from models.store.moves import Moves
 from models.store.webhook_events import Closing, WebhookEvents
 from models.values import EventStatus, Outcome
@@ -145,13 +145,14 @@ class Receiving:
         Where a row is about several (a number changed hands, say) all keep their order, and the batch stays whole.
         """
         lanes: dict[int | None, list[Row]] = {}
+        count = self._conversations.lanes
         for row in batch:
-            lanes.setdefault(lane_of(row.facts, LANES), []).append(row)
+            lanes.setdefault(lane_of(row.facts, count), []).append(row)
         if None in lanes:
             yield batch
             return
-        first = next(self._turns) % LANES
-        for lane in sorted(lanes, key=lambda lane: ((lane or 0) + first) % LANES):
+        first = next(self._turns) % count
+        for lane in sorted(lanes, key=lambda lane: ((lane or 0) + first) % count):
             yield lanes[lane]
 
     def _give_back(self, claimed: Sequence[WebhookEvent]) -> None:
@@ -263,7 +264,7 @@ class Receiving:
             closings[:] = [closing(row, ended, now=now, retention=self._retention.until) for row in batch]
             return closings
 
-        self._conversations.transact(wanted(facts), fold, now=now, lane=lane_of(facts, LANES))
+        self._conversations.transact(wanted(facts), fold, now=now, lane=lane_of(facts, self._conversations.lanes))
         _count(batch, closings, self._clock.now())
         self._settle(facts, written[0])
 

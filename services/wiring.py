@@ -34,6 +34,7 @@ from runtime.clock import Clock, SharedClock
 from runtime.connections import connect_mongo, connect_redis_briefly, mongo_time
 from runtime.fetching import Fetching
 from runtime.jobs import DELIVER, FETCH, RECEIPTS, RECEIVE, TYPING, Job
+from runtime.lanes import connect_lanes
 from runtime.limiter import LIMITER_BUDGET_S, Limiter
 from runtime.outgoing import Outgoing
 from runtime.settings import Settings
@@ -109,7 +110,7 @@ class Services:
     @cached_property
     def conversations(self) -> Conversations:
         """Chats with all that hangs on them."""
-        return Conversations(self.store)
+        return Conversations(self.store, connect_lanes(self.settings.apply_lanes, self.settings.redis_url))
 
     @cached_property
     def connecting(self) -> Connecting:

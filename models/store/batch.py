@@ -44,8 +44,10 @@ class Wanted:
     #: Accounts of which more than their identity matters.
     configs: set[str] = field(default_factory=set)
 
-    def __bool__(self) -> bool:
-        return bool(self.addresses or self.messages or self.refs or self.chats or self.templates or self.configs)
+    def __len__(self) -> int:
+        """How much is looked for; with nothing to look for it is false."""
+        named = len(self.refs) + len(self.chats) + len(self.configs)
+        return named + len(self.addresses) + len(self.messages) + len(self.templates)
 
 
 @dataclass(slots=True)

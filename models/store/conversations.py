@@ -5,9 +5,7 @@ folded in by the caller.
 """
 
 import itertools
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -36,11 +34,13 @@ from models.store.webhook_events import Closing, WebhookEvents
 from models.template import Template
 from models.values import AddressKind, Direction, MessageStatus
 from models.whatsapp_config import WhatsAppConfig
+from runtime.lanes import Lanes
 
 Fold = Callable[[Batch], Sequence[Closing]]
 R = TypeVar("R")
-#: Parts that people are divided into, so that the worker reads for one while the database writes for another.
-LANES: Final = 2
+#: Documents to be looked for from which on other processes are asked to wait: small transactions seldom meet, and
+#: repeat themselves cheaply.
+WORTH_A_TURN: Final = 20
 _Documents = Collection[dict[str, Any]]
 #: Messages of one chat that are moved to another in one transaction; more follow in pieces.
 MOVED_AT_ONCE: Final = 1_000
@@ -55,12 +55,17 @@ _SPOKEN: Final = {"_id": 0, **dict.fromkeys(field_names(Spoken).values(), 1)}
 class Conversations:
     """Chats with all that hangs on them."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, lanes: Lanes | None = None) -> None:
         self._store = store
         self._events = WebhookEvents(store)
-        #: One transaction at a time in each lane of a process: two in the same would meet in the same chats and make
-        #: each other begin again.
-        self._lanes = tuple(threading.Lock() for _ in range(LANES))
+        #: One transaction at a time in each lane: two in the same would meet in the same chats and make each other
+        #: begin again.
+        self._lanes = lanes or Lanes(1)
+
+    @property
+    def lanes(self) -> int:
+        """How many parts all people are divided into; of each one transaction of a batch runs at a time."""
+        return self._lanes.count
 
     def transact(self, wanted: Wanted, fold: Fold, *, now: datetime, lane: int | None = None) -> None:
         """Read what is wanted, let `fold` change it and say which webhooks end, and write all of it or nothing.
@@ -82,9 +87,7 @@ class Conversations:
             self._events.decide(closings, session, unlisted=unlisted)
             return [closing.id for closing in closings], unlisted
 
-        with ExitStack() as turn:
-            for lock in self._lanes if lane is None else (self._lanes[lane],):
-                turn.enter_context(lock)
+        with self._lanes.turn(lane, shared=len(wanted) >= WORTH_A_TURN):
             decided, unlisted = transact(self._store.client, work)
             # While the lane is ours: the next transaction in it would meet this in the same chats.
             enlist(self._store.chats, unlisted)

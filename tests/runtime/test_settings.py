@@ -54,6 +54,7 @@ READ: dict[str, tuple[str, object]] = {
     "INGEST_THREADS": ("8", 8),
     "API_THREADS": ("9", 9),
     "WORKER_THREADS": ("5", 5),
+    "APPLY_LANES": ("4", 4),
     "SEND_THREADS": ("6", 6),
     "RATE_LIMIT": ("10/second", "10/second"),
     "MAX_BODY_BYTES": ("2048", 2048),
@@ -105,7 +106,7 @@ WRONG: list[tuple[str, str]] = [
     *(
         (name, value)
         for name in (
-            *("INGEST_WORKERS", "INGEST_THREADS", "API_THREADS", "WORKER_THREADS", "SEND_THREADS"),
+            *("INGEST_WORKERS", "INGEST_THREADS", "API_THREADS", "WORKER_THREADS", "APPLY_LANES", "SEND_THREADS"),
             "INTAKE_QUEUE_SIZE",
         )
         for value in ("0", "-1", "two", "1.5", "9" * 9)

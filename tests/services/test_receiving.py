@@ -5,12 +5,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
+from models.store import conversations
 from models.store.conversations import Conversations
 from models.values import EventStatus
 from models.webhook_event import WebhookEvent
+from services import receiving
 from services.reading import Row
 from services.receiving import MAX_ATTEMPTS
+from services.wiring import Services
 from tests.support import meta_webhooks as meta
 from tests.support.wired import Wired, add_meta_account
 
@@ -52,6 +56,25 @@ def test_one_message_in_many_deliveries_takes_effect_once(wired: Wired) -> None:
     assert wired.store.messages.count_documents({}) == 2
     assert chat(wired)["unreadCount"] == chat(wired)["totalMessages"] == 2
     assert sorted(item.outcome for event in events for item in event.items) == ["applied"] * 2 + ["duplicate"] * 3
+
+
+def test_two_processes_busy_with_the_same_people_do_not_make_each_other_begin_again(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiving, "BATCH_ROWS", 50)
+    monkeypatch.setattr(conversations, "WORTH_A_TURN", 0)
+    other = Services(wired.settings, application="test", clock=wired.clock)
+    texts = [meta.text(f"n{i}", message_id=f"wamid.{i}", sender=f"44770090000{i % 7}") for i in range(600)]
+    ids = [wired.store_webhook(meta.envelope(text)) for text in texts]
+    before = REGISTRY.get_sample_value("hookline_apply_retries_total") or 0
+
+    with ThreadPoolExecutor(2) as pool:
+        counts = list(pool.map(lambda services: services.receiving.receive(ids), [wired, other]))
+
+    assert sum(counts) == wired.store.messages.count_documents({}) == 600
+    assert all(counts), "both had their part in it"
+    assert REGISTRY.get_sample_value("hookline_apply_retries_total") == before
+    other.store.client.close()
 
 
 def test_the_same_rows_received_by_many_workers_at_once_take_effect_once(wired: Wired) -> None:

@@ -145,7 +145,7 @@ def test_the_process_shows_itself_and_ends_when_told_to_even_with_redis_dead(wir
     told = environment(wired, REDIS_URL="redis://127.0.0.1:1/0")
     process = Process("clock", told, tmp_path / "clock.log")
     try:
-        until(lambda: wired.events.get(event_id).lease_until is None, seconds=20, what="the row to be handed back")
+        until(lambda: wired.events.get(event_id).lease_until is None, seconds=60, what="the row to be handed back")
         scraped = requests.get(f"http://{told['METRICS_BIND']}/metrics", timeout=5)
         ready = requests.get(f"http://{told['METRICS_BIND']}/readyz", timeout=5)
         assert 'hookline_swept_total{state="lease_expired"} 1.0' in scraped.text
