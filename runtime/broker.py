@@ -113,7 +113,28 @@ def _is_readable(message: Any, queue: str) -> bool:
 
 
 class SteadyRedisBroker(RedisBroker):
-    """A Redis broker with the steady consumer."""
+    """A Redis broker with the steady consumer, and without the queues of delayed messages.
+
+    Rows carry their own due times, so nobody would put a message there; yet each such queue would be looked at as
+    often as the real one, which is half of what an idle worker costs.
+    """
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Declare a queue, and no second one for messages that are to come later."""
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Enqueue a message.
+
+        Raises:
+            ValueError: with a delay; nobody would ever fetch it.
+        """
+        if delay is not None:
+            raise ValueError("jobs are not delayed: rows carry their due times")
+        return super().enqueue(message)
 
     @property
     def consumer_class(self) -> type[SteadyConsumer]:

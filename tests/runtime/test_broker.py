@@ -62,7 +62,7 @@ class Bench:
         self.ring("after")
         until(lambda: self.has_run("after"), seconds=15, what="a job after the trouble")
         assert [thread.name for thread in self.threads if not thread.is_alive()] == []
-        assert len(self.threads) == 2 + 2 * len(QUEUES)
+        assert len(self.threads) == 2 + len(QUEUES)
 
 
 @pytest.fixture(autouse=True)
@@ -304,6 +304,13 @@ def test_ringing_brokers_carry_no_middleware_and_declare_our_queues(redis_uri: s
 
     assert broker.middleware == []
     assert broker.get_declared_queues() == set(QUEUES)
+
+
+def test_a_job_that_nobody_would_fetch_is_refused(bench: Bench) -> None:
+    actor = bench.broker.get_actor(RECEIVE.name)
+
+    with pytest.raises(ValueError, match="not delayed"):
+        actor.send_with_options(args=(["evt_1"],), delay=1_000)
 
 
 def test_the_queue_carries_ids_and_correlation_and_nothing_else(redis_uri: str, redis_client: redis.Redis) -> None:
