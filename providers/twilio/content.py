@@ -8,6 +8,7 @@ a file that waits for its fetch.
 
 import re
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 from models.message import Content, Location, Media, Reply
@@ -47,6 +48,8 @@ _MAIN_TYPES: Final = {
     "video": MessageType.VIDEO,
     "audio": MessageType.AUDIO,
 }
+#: A coordinate: perhaps with more digits than anybody needs, and near zero with an exponent.
+_DEGREES = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,2})?")
 _MEDIA_URL = re.compile(r"MediaUrl(0|[1-9][0-9]{0,2})")
 _MEDIA_ID = re.compile(r"/Media/(ME[0-9a-fA-F]{32})\Z")
 #: The body of a document has been seen to hold its name: one line that ends as files of offices do.
@@ -76,8 +79,8 @@ def _placeholder() -> Content:
 
 
 def _location(parameters: Parameters) -> Found:
-    latitude, longitude = wire.number(parameters.raw("Latitude")), wire.number(parameters.raw("Longitude"))
-    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
+    latitude, longitude = _degrees(parameters, "Latitude", 90), _degrees(parameters, "Longitude", 180)
+    if latitude is None or longitude is None:
         return None
     place = Location(
         latitude=latitude,
@@ -87,6 +90,12 @@ def _location(parameters: Parameters) -> Found:
     )
     content = Content(type=MessageType.LOCATION, location=place, text=parameters.text("Body"))
     return content, frozenset({"Latitude", "Longitude", "Label", "Address", "Body"})
+
+
+def _degrees(parameters: Parameters, name: str, most: int) -> float | None:
+    value = parameters.raw(name)
+    exact = float(value) if isinstance(value, str) and _DEGREES.fullmatch(value) else wire.number(value)
+    return exact if exact is not None and abs(exact) <= most else None
 
 
 def _form_reply(name: str) -> Callable[[Parameters], Found]:
@@ -154,11 +163,12 @@ def _files(parameters: Parameters) -> Found:
 
 
 def _indexes(parameters: Parameters) -> list[int]:
-    """Count the files: those that are there, and those that are announced."""
+    """Count the files: those that are there, whatever their numbers, and as many more as were announced."""
     count = wire.number(parameters.raw("NumMedia")) or 0
-    announced = range(min(int(count), MAX_MEDIA))
-    there = (int(found[1]) for name in parameters if (found := _MEDIA_URL.fullmatch(name)))
-    return sorted({*announced, *there})
+    there = {int(found[1]) for name in parameters if (found := _MEDIA_URL.fullmatch(name))}
+    announced = min(int(count), MAX_MEDIA)
+    missing = islice((index for index in range(MAX_MEDIA) if index not in there), max(0, announced - len(there)))
+    return sorted({*there, *missing})
 
 
 def _media(parameters: Parameters, index: int) -> Media:

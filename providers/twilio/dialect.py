@@ -4,18 +4,18 @@ Vendor documents: "Messaging webhooks", "Webhooks Security", "Track the message 
 Deliberately no reading of contents: `providers.twilio.messages` and `.statuses` do that, long after the 200.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 
 from providers import wire
-from providers.base import JSON, Account, Acknowledgement, Delivery, FormField, Provider, WebhookRequest
+from providers.base import FORM, JSON, Account, Acknowledgement, Delivery, FormField, Provider, WebhookRequest
 from providers.events import AccountKey, Event, Ignored, Malformed
 from providers.outbound import MediaAccess, Sender, TemplateBook
 from providers.twilio import routing, signature
 from providers.twilio.messages import read_message
 from providers.twilio.outbound import TwilioMedia, TwilioSender, TwilioTemplates
-from providers.twilio.parameters import FORM, Parameters, read_items
+from providers.twilio.parameters import Parameters, read_items
 from providers.twilio.parties import on_whatsapp, sender
 from providers.twilio.statuses import CLIENT_REF, client_ref, read_status
 
@@ -42,7 +42,7 @@ class Twilio(Provider):
         FormField(
             "phoneNumber",
             "--from",
-            help="The sender, +44… or whatsapp:+44…; left out: every sender of the account",
+            help="The sender, +44… or whatsapp:+44…; left out: every sender of the account, and answers need a service",
             clean=sender,
         ),
         FormField("messagingServiceSid", "--messaging-service-sid", help="Messaging Service (MG…) to send by"),
@@ -55,6 +55,7 @@ class Twilio(Provider):
     )
     webhook_secret_field: ClassVar[str] = signature.TOKEN
     content_types: ClassVar[frozenset[str]] = frozenset({FORM, JSON})
+    by_get: ClassVar[bool] = True
     service_window: ClassVar[timedelta | None] = timedelta(hours=24)
     sender: ClassVar[Sender | None] = TwilioSender()
     media: ClassVar[MediaAccess | None] = TwilioMedia()
@@ -68,6 +69,10 @@ class Twilio(Provider):
     def account_keys(self, account: Account) -> Iterable[AccountKey]:
         """Name an account by its SID and (within that) its number and its messaging service."""
         return routing.account_keys(account)
+
+    def number(self, account: Account) -> Hashable | None:
+        """Tell the sender, else the messaging service, else the whole account: the SID alone is shared by senders."""
+        return routing.number(account)
 
     def hinted_keys(self, request: WebhookRequest) -> frozenset[AccountKey]:
         """Find the Account SID and our number in the raw bytes."""

@@ -14,6 +14,8 @@ from models.message import MessageError
 from models.whatsapp_config import HealthState
 from providers.outbound import ErrorKind, Throttle
 
+#: The recipient has sent STOP, and nothing reaches them until they send START.
+UNSUBSCRIBED: Final = "21610"
 #: Where Twilio explains a code.
 PAGE: Final = "https://www.twilio.com/docs/api/errors/"
 
@@ -151,7 +153,7 @@ _GROUPS: Final[tuple[tuple[Consequence, dict[str, str]], ...]] = (
             "21604": "The message has no recipient",
             "21606": "The sender cannot send to this recipient",
             "21608": "A trial account sends to verified recipients only",
-            "21610": "The recipient has unsubscribed",
+            UNSUBSCRIBED: "The recipient has unsubscribed",
             "21612": "This sender cannot reach this recipient",
             "21614": "The recipient is not a mobile number",
             "21617": "The text is longer than 1600 characters",

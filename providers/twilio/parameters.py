@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl
 from providers import wire
 from providers.base import JSON
 
-FORM: Final = "application/x-www-form-urlencoded"
 #: Bytes of a form, at most: Twilio's longest are a tenth of it.
 MAX_FORM_BYTES: Final = 262_144
 #: Parameters of a form, at most; Twilio sends some sixty.

@@ -23,10 +23,12 @@ ANY_SENDER: Final = "account_sid/any"
 ACCOUNT: Final = "account_sid"
 #: Status words of inbound messages; with any other a webhook is about an outbound one.
 INBOUND_WORDS: Final = frozenset({"received", "receiving"})
+#: Words of a callback that a read receipt overtakes.
+_BEFORE_READ: Final = frozenset({"sent", "delivered"})
 #: Parameters looked at in one unverified body, at most: each name once, and some room for repetitions.
 HINTS: Final = 24
 
-_NAMES: Final = rb"AccountSid|From|To|MessagingServiceSid|MessageStatus|SmsStatus"
+_NAMES: Final = rb"AccountSid|From|To|MessagingServiceSid|MessageStatus|SmsStatus|EventType"
 _IN_FORM = re.compile(rb"(?:\A|&)(" + _NAMES + rb")=([^&]{1,256})")
 _IN_JSON = re.compile(rb'"(' + _NAMES + rb')"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"([^"\\]{1,256})"')
 
@@ -41,6 +43,12 @@ def account_keys(account: Account) -> Iterator[AccountKey]:
     yield AccountKey(SENDER, f"{sid}/{ours}") if ours else AccountKey(ANY_SENDER, sid)
     if service:
         yield AccountKey(SERVICE, f"{sid}/{service}")
+
+
+def number(account: Account) -> AccountKey | None:
+    """Name whose number an account is: a sender's, else a messaging service's, else any of the Account SID's."""
+    names = {key.kind: key for key in account_keys(account)}
+    return names.get(SENDER) or names.get(SERVICE) or names.get(ANY_SENDER)
 
 
 def key_of(parameters: Parameters) -> AccountKey | None:
@@ -64,15 +72,26 @@ def hints(request: WebhookRequest) -> frozenset[AccountKey]:
 
 
 def is_status(parameters: Parameters) -> bool:
-    """Tell a status callback from an inbound message: the two come to one URL."""
+    """Tell a status callback from an inbound message: the two come to one URL.
+
+    Messages count their files, callbacks do not: with that a status we do not know is no reason to lose a message.
+    """
     word = status_word(parameters)
-    return word is not None and word not in INBOUND_WORDS
+    if word is None or word in INBOUND_WORDS:
+        return False
+    return "NumMedia" not in parameters or "MessageStatus" in parameters
 
 
 def status_word(parameters: Parameters) -> str | None:
-    """Read the status; `SmsStatus` is its older name."""
-    word = parameters.first_of("MessageStatus", "SmsStatus")
-    return word.strip().lower() if word else None
+    """Read the status; `SmsStatus` is its older name, `EventType` the channel's own word, READ the surest of them."""
+    word = _word(parameters, "MessageStatus", "SmsStatus")
+    event = _word(parameters, "EventType")
+    return event if word is None or (event == "read" and word in _BEFORE_READ) else word
+
+
+def _word(parameters: Parameters, *names: str) -> str | None:
+    word = parameters.first_of(*names)
+    return (word.strip().lower() or None) if word else None
 
 
 def our_address(parameters: Parameters) -> str | None:

@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
 
-from providers.base import Account, WebhookRequest
-from providers.twilio.parameters import FORM, MAX_FORM_BYTES, MAX_PARAMETERS, read_pairs
+from providers.base import FORM, Account, WebhookRequest
+from providers.twilio.parameters import MAX_FORM_BYTES, MAX_PARAMETERS, read_pairs
 from runtime.crypto import Secret
 
 SIGNATURE_HEADER: Final = "x-twilio-signature"
@@ -69,7 +69,12 @@ def _signatures(secret: Secret, request: WebhookRequest, signed: bytes, algorith
 
 
 def _signed_part_of_body(request: WebhookRequest) -> bytes | None:
-    """Spell out what of the body is signed after the URL; None where the body is not what was signed."""
+    """Spell out what of the body is signed after the URL; None where the body is not what was signed.
+
+    Of a GET it is nothing: all its parameters stand in the URL.
+    """
+    if request.method == "GET":
+        return b""
     if request.body and request.content_type == FORM:
         return _spelled_out(request.body)
     if request.body or BODY_DIGEST in request.query:

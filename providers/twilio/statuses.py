@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 
 from models.message import MessageError
 from models.values import MessageStatus
-from providers.events import Event, Ignored, StatusChanged
-from providers.twilio.errors import error_of
+from providers.events import Event, Ignored, PreferenceChanged, StatusChanged
+from providers.twilio.errors import UNSUBSCRIBED, error_of
 from providers.twilio.parameters import MAX_PARAMETERS, Parameters
 from providers.twilio.parties import party_of
 from providers.twilio.routing import key_of, status_word
@@ -39,6 +39,8 @@ CLIENT_REF: Final = "mid"
 _FRAME: Final = frozenset(
     {"MessageSid", "SmsSid", "SmsMessageSid", "AccountSid", "From", "MessageStatus", "SmsStatus"}
     | {"ApiVersion", "ChannelPrefix"}
+    # Of a callback that comes by GET it is a parameter like the others.
+    | {CLIENT_REF}
 )
 _ERROR: Final = frozenset({"ErrorCode", "ErrorMessage", "ChannelStatusMessage"})
 _CLIENT_REF = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -63,7 +65,7 @@ def read_status(parameters: Parameters, path: str, sid: str, query: str) -> list
         party=party if party.known else None,
         error=error,
     )
-    return [changed]
+    return [changed, *_opt_out(changed, sid)]
 
 
 def client_ref(query: str) -> str | None:
@@ -76,10 +78,18 @@ def client_ref(query: str) -> str | None:
     return found if _CLIENT_REF.fullmatch(found) else None
 
 
+def _opt_out(changed: StatusChanged, sid: str) -> list[Event]:
+    """Read from a refusal that the recipient has unsubscribed: the keyword itself may have come before we listened."""
+    if changed.error is None or changed.error.code != UNSUBSCRIBED or changed.party is None:
+        return []
+    told: dict[str, Any] = {"account": changed.account, "path": changed.path, "key": f"p:{sid}:stop"}
+    return [PreferenceChanged(**told, party=changed.party, category="all", value="stop")]
+
+
 def _error(parameters: Parameters) -> MessageError | None:
     """Read why a message failed; the code may be empty, and the texts come only sometimes."""
     return error_of(
         parameters.text("ErrorCode"),
         message=parameters.text("ErrorMessage"),
-        details=parameters.text("ChannelStatusMessage"),
+        details=parameters.first_of("ChannelStatusMessage", "ChannelStatusCode"),
     )

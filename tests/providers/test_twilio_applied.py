@@ -13,7 +13,7 @@ from ingest.committer import Committer
 from ingest.door import StreetDoor
 from ingest.webhooks import Receiver
 from models.ids import new_id
-from models.message import Message
+from models.message import Attempt, Message
 from models.store.codec import to_document
 from models.store.intake import Intake, IntakeRow, Stored
 from models.values import Direction, MessageStatus, SenderType
@@ -58,6 +58,15 @@ class Twilio:
         target = f"/api/whatsapp/webhooks{path}"
         headers = {KIT.signature_header: signature(f"{PUBLIC_URL}{target}", body, token)}
         answer = self._client.post(target, data=body, headers=headers, content_type=f"{FORM}; charset=utf-8")
+        self.wired.receiving.receive(self._rows)
+        return answer
+
+    def get(self, parameters: dict[str, str], *, path: str = "/twilio", token: str = TOKEN) -> Response:
+        """Deliver as an account does that is set to HTTP GET: all in the address, which alone is signed."""
+        mark = "&" if "?" in path else "?"
+        target = f"/api/whatsapp/webhooks{path}{mark}{KIT.encode(parameters).decode()}"
+        headers = {KIT.signature_header: signature(f"{PUBLIC_URL}{target}", b"", token)}
+        answer = self._client.get(target, headers=headers)
         self.wired.receiving.receive(self._rows)
         return answer
 
@@ -135,6 +144,60 @@ def test_a_wrong_token_is_refused_and_nothing_is_stored(twilio: Twilio) -> None:
     assert TOKEN.encode() not in answer.data
 
 
+@pytest.mark.parametrize("path", ["", "/twilio", "/twilio/{config}", "/twilio?tenant=7"])
+def test_a_message_that_comes_by_get_is_a_message(twilio: Twilio, path: str) -> None:
+    sent = inbound(
+        Body="Grüße & a+b = 100 % 👋🏽\r\n ", NumMedia="1", MediaUrl0=f"{MEDIA}0", MediaContentType0="image/png"
+    )
+    answer = twilio.get(sent, path=path.format(config=twilio.config.id))
+    assert (answer.status_code, answer.mimetype) == (200, "text/xml")
+    (message,) = twilio.messages()
+    assert (message["media"]["caption"], message["from"], message["to"]) == (sent["Body"], CUSTOMER, NUMBER)
+    assert message["media"]["sourceUrl"] == f"{MEDIA}0"
+
+
+def test_a_message_that_came_by_get_can_be_replayed_and_repeats_itself_by_post(twilio: Twilio) -> None:
+    sent = inbound(Body="hello")
+    assert [twilio.get(sent).status_code, twilio.get(sent).status_code, twilio.post(sent).status_code] == [200] * 3
+    (message,) = twilio.messages()
+    first, *_ = twilio.events()
+    twilio.wired.replaying.replay(first["id"], by=None)
+    twilio.wired.receiving.receive([first["id"]])
+    replayed = twilio.events()[0]
+    assert (replayed["status"], "replayedAt" in replayed, replayed["items"][0]["messageId"]) == (
+        "processed",
+        True,
+        message["id"],
+    )
+    assert [one["id"] for one in twilio.messages()] == [message["id"]]
+    assert [chat["unreadCount"] for chat in twilio.wired.store.chats.find()] == [1]
+
+
+def test_a_callback_that_comes_by_get_finds_its_message_by_our_own_id(twilio: Twilio) -> None:
+    message, their_sid = twilio.sent(), sid()
+    callback = {**STATUS, "MessageSid": their_sid, "MessageStatus": "delivered"}
+    twilio.get(callback, path=f"/twilio/{twilio.config.id}?mid={message.id}")
+    assert twilio.stored(message)["status"] == "delivered"
+
+
+@pytest.mark.parametrize("token", ["another", ""])
+def test_a_get_that_twilio_did_not_sign_is_refused(twilio: Twilio, token: str) -> None:
+    assert twilio.get(inbound(Body="x"), token=token).status_code == 401
+    assert twilio._client.get("/api/whatsapp/webhooks/twilio").status_code == 401
+    assert twilio.events() == []
+
+
+def test_a_get_says_nothing_beyond_what_is_signed(twilio: Twilio) -> None:
+    sent = inbound(Body="x")
+    target = f"/api/whatsapp/webhooks/twilio?{KIT.encode(sent).decode()}"
+    headers = {KIT.signature_header: signature(f"{PUBLIC_URL}{target}", b"", TOKEN)}
+    form = KIT.encode({**sent, "Body": "forged"})
+    assert twilio._client.get(f"{target}&Body=forged", headers=headers).status_code == 401
+    assert twilio._client.get(target, headers=headers, data=form, content_type=FORM).status_code == 200
+    twilio.wired.receiving.receive(twilio._rows)
+    assert [one["text"] for one in twilio.messages()] == ["x"]
+
+
 def test_a_repeated_message_is_one_message(twilio: Twilio) -> None:
     """The fallback URL gets the same message with an error of the first call added."""
     message = inbound(Body="hello")
@@ -195,6 +258,20 @@ def test_a_callback_for_a_message_not_known_yet_waits_for_it(twilio: Twilio) -> 
     message = twilio.sent(provider_message_id=their_sid)
     assert twilio.wired.reconciling.sweep() == 1
     assert twilio.stored(message)["status"] == "delivered"
+
+
+def test_a_failure_of_an_attempt_whose_answer_never_came_leaves_the_later_one_alone(twilio: Twilio) -> None:
+    """Twilio tells no times: only the SID says which attempt a callback is about."""
+    first, second, at = sid(), sid(), datetime(2026, 11, 20, 11, 0, tzinfo=UTC)
+    attempts = [Attempt(n=1, at=at, outcome="unknown"), Attempt(n=2, at=at, outcome="accepted")]
+    message = twilio.sent(provider_message_id=second, attempts=attempts, queued_at=at)
+    path = f"/twilio/{twilio.config.id}?mid={message.id}"
+    twilio.post({**STATUS, "MessageSid": second, "MessageStatus": "queued"}, path=path)
+    twilio.post({**STATUS, "MessageSid": first, "MessageStatus": "failed", "ErrorCode": "63018"}, path=path)
+    assert (twilio.stored(message)["status"], "error" in twilio.stored(message)) == ("accepted", False)
+    assert "earlier_attempt" in twilio.reasons()
+    twilio.post({**STATUS, "MessageSid": second, "MessageStatus": "sent"}, path=path)
+    assert twilio.stored(message)["status"] == "sent"
 
 
 def test_a_messaging_services_first_callback_names_no_number_and_finds_its_message(twilio: Twilio) -> None:

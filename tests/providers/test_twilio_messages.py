@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.media_file import files_of
 from models.message import Context, Location, Referral, Reply
 from models.values import MediaState, MessageType
 from providers.base import JSON, Delivery
@@ -95,7 +96,16 @@ def test_a_location_has_finite_coordinates() -> None:
 
 
 @pytest.mark.parametrize(
-    ("latitude", "longitude"), [("91", "0"), ("0", "-180.5"), ("nan", "0"), ("inf", "0"), ("1e1", "0"), ("52", None)]
+    ("spelled", "meant"),
+    [("-1.25E-4", -0.000125), ("5.15e+1", 51.5), ("51.50735091234567890123456789", 51.507350912345678), ("+7.", 7.0)],
+)
+def test_a_coordinate_may_be_spelled_as_programs_do(spelled: str, meant: float) -> None:
+    content = message(Latitude=spelled, Longitude=spelled).content
+    assert content.location == Location(latitude=meant, longitude=meant)
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude"), [("91", "0"), ("0", "-180.5"), ("nan", "0"), ("inf", "0"), ("1e2", "0"), ("52", None)]
 )
 def test_what_is_no_place_is_a_text_and_its_coordinates_are_kept(latitude: str, longitude: str | None) -> None:
     event = message(Body="here", MessageType="location", Latitude=latitude, Longitude=longitude)
@@ -167,6 +177,15 @@ def test_an_announced_file_without_an_address_has_failed_and_says_why() -> None:
     assert media is not None
     assert (media.state, media.error) == (MediaState.FAILED, "no_media_url")
     assert [(one.state, one.error) for one in others] == [(MediaState.PENDING, None)]
+
+
+@pytest.mark.parametrize(("count", "numbers"), [("2", (0, 2)), ("1", (1,)), ("2", (3, 11)), ("0", (0, 4))])
+def test_files_that_are_all_there_may_be_numbered_with_gaps(count: str, numbers: tuple[int, ...]) -> None:
+    files = {f"MediaUrl{number}": f"{MEDIA}{number}" for number in numbers}
+    content = message(NumMedia=count, Body="both", MessageType="image", **files).content
+    assert (content.type, content.media and content.media.caption) == (MessageType.IMAGE, "both")
+    found = [(one.source_url, one.state) for one in files_of(content)]
+    assert found == [(url, MediaState.PENDING) for url in files.values()]
 
 
 @pytest.mark.parametrize(("count", "others"), [("999999999999", 9), ("-1", 0), ("two", 0), ("", 0), (None, 0)])

@@ -108,6 +108,18 @@ def test_a_sender_is_a_number_a_service_or_both(by: Any, expected: dict[str, str
     assert {name: value for name, value in spelled(account=by).items() if name in names} == expected
 
 
+def test_an_account_without_number_and_service_says_so_before_anything_leaves() -> None:
+    """Twilio would answer 21603, which pauses the account."""
+    silent = account(number=None)
+    chosen = SENDER.for_account(silent)
+    (field, problems) = chosen.problems(message(), TO_PHONE).popitem()
+    assert field == "account"
+    assert "--from" in problems[0]
+    with pytest.raises(Invalid):
+        SENDER.request(sending(account=silent))
+    assert SENDER.for_account(BY_SERVICE) is SENDER
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -135,6 +147,28 @@ def test_without_a_callback_none_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "asked"),
+    [
+        ("inbox.example", True),
+        ("inbox.example:8443", True),
+        ("8.8.8.8", True),
+        ("localhost:8000", False),
+        ("hooks.localhost", False),
+        ("127.0.0.1:8000", False),
+        ("10.1.2.3", False),
+        ("[::1]:8000", False),
+        ("ingest", False),
+        ("my_inbox.example", False),
+    ],
+)
+def test_a_callback_that_twilio_cannot_make_is_not_asked_for(host: str, asked: bool) -> None:
+    """It would answer 21609, which says nothing sure about the message's fate."""
+    assert ("StatusCallback" in spelled(callback_url=f"http://{host}/api")) is asked
+    stand_in = spelled(callback_url=f"http://{host}/api", base_url="http://127.0.0.1:8044")
+    assert ("StatusCallback" in stand_in) is ("_" not in host)
+
+
+@pytest.mark.parametrize(
     ("sent", "expected"),
     [
         (photo(caption="The roof"), {"Body": "The roof", "MediaUrl": LINK}),
@@ -143,6 +177,7 @@ def test_without_a_callback_none_is_asked_for() -> None:
         (message("video", media=Media(caption="Look")), {"Body": "Look", "MediaUrl": LINK}),
         (message("audio", media=Media(voice=True)), {"MediaUrl": LINK}),
         (message("document", media=Media(file_name="a.pdf")), {"MediaUrl": LINK}),
+        (message("sticker", media=Media(mime_type="image/webp")), {"MediaUrl": LINK}),
         (
             message(
                 "location", location=Location(latitude=51.507351, longitude=-0.127758, name="Yard", address="2 Rd")
@@ -188,7 +223,8 @@ def test_texts_arrive_as_they_were_written() -> None:
         (message(text=" \n"), "text"),
         (message(context=QUOTING), "context.messageId"),
         (message("reaction", context=QUOTING, emoji="👍"), "type"),
-        (message("sticker", media=Media()), "type"),
+        (message("sticker", media=Media(mime_type="image/webp", caption="hi")), "media.caption"),
+        (message("sticker"), "media"),
         (message("contact", contact=Contact(name="Piet", phone_number=PHONE)), "type"),
         (
             message(
@@ -353,6 +389,16 @@ def test_a_content_is_told_in_our_words() -> None:
             {"type": "twilio/text", "body": text},
         ],
     }
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_contents_with_one_name_the_approved_one_comes_first(turned: bool) -> None:
+    draft = {"sid": "HX" + "1" * 32, "friendly_name": "visit", "language": "en"}
+    approved = {**draft, "sid": "HX" + "2" * 32, "approval_requests": {"name": "visit", "status": "approved"}}
+    contents = [approved, draft] if turned else [draft, approved]
+    page = BOOK.read(answer(200, {"contents": contents}))
+    assert isinstance(page, TemplatePage)
+    assert [one["whatsapp_template_id"] for one in page.templates] == [approved["sid"], draft["sid"]]
 
 
 @pytest.mark.parametrize(

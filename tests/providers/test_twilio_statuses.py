@@ -7,7 +7,7 @@ import pytest
 from models.delivery_status import RANK
 from models.message import MessageError
 from models.values import MessageStatus
-from providers.events import Ignored, MessageArrived, Party, StatusChanged
+from providers.events import Ignored, MessageArrived, Party, PreferenceChanged, StatusChanged
 from providers.twilio.errors import TITLES
 from providers.twilio.statuses import STATES
 from tests.fixtures.twilio.webhooks import CUSTOMER, MESSAGE, SID, STATUS, parse, status
@@ -71,11 +71,40 @@ def test_the_older_name_of_the_status_serves_too() -> None:
     assert status(MessageStatus=None, SmsStatus="delivered").status is MessageStatus.DELIVERED
 
 
+@pytest.mark.parametrize(
+    ("word", "event_type", "expected"),
+    [
+        (None, "READ", MessageStatus.READ),
+        (None, "DELIVERED", MessageStatus.DELIVERED),
+        (None, "UNDELIVERED", MessageStatus.FAILED),
+        ("delivered", "READ", MessageStatus.READ),
+        ("sent", "DELIVERED", MessageStatus.SENT),
+        ("read", "DELIVERED", MessageStatus.READ),
+        ("failed", "READ", MessageStatus.FAILED),
+    ],
+)
+def test_the_channels_own_word_serves_too_and_a_read_receipt_counts_more(
+    word: str | None, event_type: str, expected: MessageStatus
+) -> None:
+    event = status(MessageStatus=word, EventType=event_type)
+    assert event.status is expected
+    assert event.key == f"s:{SID}:{event.provider_status}"
+    assert event.party == Party(phone=CUSTOMER)
+
+
 def test_both_kinds_of_webhook_are_told_apart_by_their_status() -> None:
     kinds = [type(*parse(one)) for one in (MESSAGE, STATUS, {**MESSAGE, "SmsStatus": "receiving"})]
     assert kinds == [MessageArrived, StatusChanged, MessageArrived]
     (without,) = parse({name: value for name, value in MESSAGE.items() if name != "SmsStatus"})
     assert isinstance(without, MessageArrived)
+
+
+@pytest.mark.parametrize("word", ["archived", "failed"])
+def test_a_message_with_a_status_of_another_kind_is_a_message_all_the_same(word: str) -> None:
+    (event,) = parse({**MESSAGE, "SmsStatus": word, "Body": "hello"})
+    assert isinstance(event, MessageArrived)
+    assert (event.content.text, event.party) == ("hello", Party(phone=CUSTOMER))
+    assert event.business == MESSAGE["To"].removeprefix("whatsapp:")
 
 
 def test_a_failure_has_its_code_its_texts_and_a_page_to_read() -> None:
@@ -104,6 +133,20 @@ def test_a_code_alone_still_says_why() -> None:
 def test_the_channels_text_stands_in_for_a_missing_one() -> None:
     error = status(MessageStatus="failed", ErrorCode="63999", ChannelStatusMessage="odd").error
     assert error == MessageError(code="63999", message="odd", href="https://www.twilio.com/docs/api/errors/63999")
+
+
+def test_the_channels_code_stands_in_where_there_is_no_text() -> None:
+    error = status(MessageStatus="undelivered", ChannelStatusCode="131026").error
+    assert error == MessageError(message="131026")
+
+
+@pytest.mark.parametrize("word", ["failed", "undelivered"])
+def test_a_recipient_who_has_unsubscribed_is_noted_as_such(word: str) -> None:
+    changed, noted = parse({**STATUS, "MessageStatus": word, "ErrorCode": "21610"})
+    assert isinstance(changed, StatusChanged)
+    assert isinstance(noted, PreferenceChanged)
+    assert (noted.party, noted.category, noted.value) == (Party(phone=CUSTOMER), "all", "stop")
+    assert len(parse({**STATUS, "MessageStatus": word, "ErrorCode": "63024"})) == 1
 
 
 def test_an_empty_code_without_a_text_is_no_error_and_an_odd_one_no_link() -> None:

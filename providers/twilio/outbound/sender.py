@@ -15,7 +15,7 @@ import orjson
 
 from models.message import Message, MessageError
 from models.values import Direction, MessageType
-from providers.base import JSON, Account
+from providers.base import FORM, JSON, Account
 from providers.outbound import (
     Destination,
     MediaLimit,
@@ -26,9 +26,8 @@ from providers.outbound import (
     SendError,
     Sending,
 )
-from providers.twilio.outbound.access import BASE_URL, MESSAGING, credentials, host_of
+from providers.twilio.outbound.access import BASE_URL, MESSAGING, credentials, host_of, is_callable
 from providers.twilio.outbound.verdicts import followed_by, judge
-from providers.twilio.parameters import FORM
 from providers.twilio.parties import WHATSAPP, bare
 from providers.twilio.statuses import CLIENT_REF
 from runtime.calls import HttpAnswer, HttpRequest
@@ -42,7 +41,8 @@ CONTENT_SID: Final = "HX"
 MESSAGE_SIDS: Final = ("SM", "MM")
 TYPING_PATH: Final = "/v3/Indicators/Typing.json"
 
-_MB: Final = 1024 * 1024
+_KB: Final = 1024
+_MB: Final = 1024 * _KB
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
 _DOCUMENTS: Final = frozenset(
     {"application/pdf", "application/msword", "text/vcard"}
@@ -53,10 +53,11 @@ _AUDIO: Final = frozenset({"audio/ogg", "audio/amr", "audio/3gpp", "audio/aac", 
 #: What WhatsApp can do and Twilio's Messages resource cannot express: type -> what to say.
 NOT_EXPRESSIBLE: Final = {
     MessageType.REACTION: "Twilio cannot send reactions",
-    MessageType.STICKER: "Twilio cannot send stickers",
     MessageType.CONTACT: "Twilio cannot send contacts",
     MessageType.INTERACTIVE: "Twilio sends buttons and lists as approved templates only",
 }
+#: Why an account sends nothing.
+NO_ORIGIN: Final = "has neither a number (--from) nor a messaging service (--messaging-service-sid) to send from"
 _REFUSED: Final = "Twilio cannot send messages of this type"
 
 #: Parameters of the form, and fields with what is wrong with them.
@@ -76,7 +77,13 @@ class TwilioSender(Sender):
         MessageType.VIDEO: MediaLimit(mime_types=frozenset({"video/mp4", "video/3gpp"}), max_bytes=16 * _MB),
         MessageType.AUDIO: MediaLimit(mime_types=_AUDIO, max_bytes=16 * _MB),
         MessageType.DOCUMENT: MediaLimit(mime_types=_DOCUMENTS, max_bytes=16 * _MB),
+        # WhatsApp makes a sticker of every WebP.
+        MessageType.STICKER: MediaLimit(mime_types=frozenset({"image/webp"}), max_bytes=500 * _KB),
     }
+
+    def for_account(self, account: Account) -> Sender:
+        """Choose the sender of an account; one that nothing can be sent from says so of every message."""
+        return self if _has_origin(account) else SENDS_NOTHING
 
     def problems(self, message: Message, to: Destination) -> Problems:
         """Say what Twilio would refuse, or send as something else."""
@@ -89,8 +96,10 @@ class TwilioSender(Sender):
         """Post the message as a form; our own id stands in the address for its callbacks.
 
         Raises:
-            Invalid: messages of this type cannot be sent, or the file of one is not at hand.
+            Invalid: messages of this type cannot be sent, the file of one is not at hand, or nobody sends it.
         """
+        if not _has_origin(sending.account):
+            raise Invalid("the account sends nothing", fields={"account": [NO_ORIGIN]})
         kind = sending.message.type
         if kind not in _CONTENTS:
             raise Invalid("this kind of message cannot be sent", fields={"type": [NOT_EXPRESSIBLE.get(kind, _REFUSED)]})
@@ -125,6 +134,21 @@ class TwilioSender(Sender):
         )
 
 
+class _SendsNothing(TwilioSender):
+    """Of an account that only listens, to every number of its owner: Twilio would have to guess who answers."""
+
+    def problems(self, message: Message, to: Destination) -> Problems:
+        """Refuse whatever it is."""
+        return {"account": [NO_ORIGIN]}
+
+
+SENDS_NOTHING: Final = _SendsNothing()
+
+
+def _has_origin(account: Account) -> bool:
+    return bool(bare(account.field("phoneNumber")) or account.field("messagingServiceSid"))
+
+
 def address_of(to: Destination) -> str | None:
     """Spell a recipient: a number, else a BSUID; None for what Twilio cannot reach."""
     who = to.phone or to.user_id
@@ -147,7 +171,7 @@ def _frame(sending: Sending) -> Pairs:
     service = sending.account.field("messagingServiceSid")
     if service:
         yield "MessagingServiceSid", service
-    if sending.callback_url:
+    if sending.callback_url and is_callable(sending.callback_url, sending.base_url):
         yield "StatusCallback", with_reference(sending.callback_url, sending.message.id)
 
 
@@ -201,6 +225,7 @@ _CONTENTS: Final[Mapping[MessageType, Callable[[Sending], Pairs]]] = {
     MessageType.VIDEO: _file,
     MessageType.AUDIO: _file,
     MessageType.DOCUMENT: _file,
+    MessageType.STICKER: _file,
     MessageType.LOCATION: _location,
     MessageType.TEMPLATE: _template,
 }
@@ -264,6 +289,7 @@ _CHECKS: Final[Mapping[MessageType, Callable[[Message], Found]]] = {
     MessageType.VIDEO: _of_captioned,
     MessageType.AUDIO: _of_uncaptioned,
     MessageType.DOCUMENT: _of_uncaptioned,
+    MessageType.STICKER: _of_uncaptioned,
     MessageType.LOCATION: _of_location,
     MessageType.TEMPLATE: _of_template,
 }

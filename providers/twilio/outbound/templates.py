@@ -62,6 +62,8 @@ class TwilioTemplates(TemplateBook):
             return SendError(kind=ErrorKind.RETRYABLE, error=error)
         contents = [wire.mapping(one) for one in body["contents"]]
         templates = [_template(content) for content in contents if wire.text(content.get("sid"))]
+        # Names are not unique there: of two alike the first counts, and that has to be the one that may be sent.
+        templates.sort(key=lambda one: one["status"] != "approved")
         return TemplatePage(templates=templates, next=_next(wire.mapping(body.get("meta"))))
 
 
