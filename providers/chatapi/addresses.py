@@ -1,10 +1,11 @@
 """Chat ids and message ids: who is on the other side, as far as their shape tells.
 
     447700900381@c.us   a person, by number          98765432101234@lid   a person who hides the number
+    447700900381        the same at some clones      GB.4821…@lid         the same at 1msg, by user id (BSUID)
     …@g.us              a group                      status@broadcast     not meant for us
     {true|false}_{chat id}_{HEX}[_{participant}]     a message's id at the Web variant; elsewhere it is opaque
 
-Deliberately guesses no number: only `@c.us` holds one.
+Deliberately guesses no number: only `@c.us` holds one, and bare digits mean it.
 """
 
 import re
@@ -18,6 +19,10 @@ from providers.events import Party
 ID_LENGTH: Final = 256
 
 _PERSON = re.compile(r"([0-9]{4,15})@c\.us")
+_BARE = re.compile(r"[0-9]{7,15}")
+#: A business-scoped user id, as Meta writes it.
+_USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[0-9A-Za-z]{1,128}")
+_HIDDEN: Final = "@lid"
 _MESSAGE_ID = re.compile(r"(true|false)_(.+?@(?:[cg]\.us|lid|broadcast))_([0-9A-Z]+)(?:_(.+@(?:c\.us|lid)))?")
 _NO_DIGITS = re.compile(r"[^0-9]+")
 
@@ -44,14 +49,26 @@ def opened(message_id: str) -> MessageId:
     return MessageId(found[1] == "true", found[2], found[4]) if found else MessageId()
 
 
+def chat_named(value: object) -> str | None:
+    """Read the id of a chat; digits alone are a person's."""
+    chat = (wire.text(value) or "").strip()
+    return (f"{chat}@c.us" if _BARE.fullmatch(chat) else chat) or None
+
+
+def user_id_of(*values: object) -> str | None:
+    """Read a user id, told by itself or as the id of a chat."""
+    words = ((wire.text(value) or "").removesuffix(_HIDDEN) for value in values)
+    return next((word for word in words if _USER_ID.fullmatch(word)), None)
+
+
 def is_group(chat: str) -> bool:
     """Say whether a chat is a group."""
     return chat.endswith("@g.us")
 
 
 def is_broadcast(chat: str) -> bool:
-    """Say whether a chat is a status or a broadcast list."""
-    return chat.endswith("@broadcast")
+    """Say whether a chat is a status, a broadcast list or a channel: nobody there writes to us."""
+    return chat.endswith(("@broadcast", "@newsletter"))
 
 
 def phone_of(chat: str | None) -> str | None:
@@ -70,7 +87,9 @@ def name_of(value: object, chat: str | None) -> str | None:
     return None if spelled else name
 
 
-def party_of(chat: str, *names: object, also: str | None = None) -> Party:
+def party_of(
+    chat: str, *names: object, also: str | None = None, user_id: object = None, username: object = None
+) -> Party:
     """Make the other side of a chat, under the first of the names that is one.
 
     `also` is a second id of the same person, which may disclose the number that the first one hides.
@@ -78,6 +97,8 @@ def party_of(chat: str, *names: object, also: str | None = None) -> Party:
     found = (name_of(name, chat) for name in names)
     return Party(
         phone=phone_of(chat) or phone_of(also),
+        user_id=user_id_of(user_id, chat, also),
+        username=wire.text(username),
         chat_id=chat,
         name=next((name for name in found if name), None),
     )

@@ -10,7 +10,7 @@ each of its messages brings the group's name. Deliberately fetches no picture; i
 from typing import Final
 
 from providers import wire
-from providers.chatapi.addresses import is_broadcast, is_group, party_of
+from providers.chatapi.addresses import chat_named, is_broadcast, is_group, party_of
 from providers.chatapi.source import Item, Source, truth
 from providers.events import ContactSynced, Event
 
@@ -24,7 +24,7 @@ def read_chat_update(source: Source, item: Item, path: str) -> list[Event]:
         UnreadableError: it does not say of which chat.
     """
     new, old = wire.mapping(item.get("new")), wire.mapping(item.get("old"))
-    chat = wire.text(new.get("id")) or wire.text(old.get("id"))
+    chat = chat_named(new.get("id")) or chat_named(old.get("id"))
     if chat is None:
         raise wire.UnreadableError("chat_update_without_chat")
     key = f"c:{chat}:{wire.fingerprint(item)}"

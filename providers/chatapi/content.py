@@ -42,7 +42,8 @@ _BODY: Final = frozenset({"body"})
 
 def _text(item: Item) -> Read | None:
     body = item.get("body")
-    return (Content(type=MessageType.TEXT, text=body), _BODY) if isinstance(body, str) else None
+    text = body if isinstance(body, str) else str(body) if type(body) is float else wire.text(body)
+    return None if text is None else (Content(type=MessageType.TEXT, text=text), _BODY)
 
 
 def _media(kind: MessageType, *, voice: bool | None = None) -> Callable[[Item], Read]:
@@ -130,6 +131,7 @@ def _tap(kind: str) -> Callable[[Item], Read | None]:
 def _interactive(item: Item) -> Read | None:
     """Read an answer of which 1msg passes Meta's details on; without them its words are all there is."""
     text, (key, details) = wire.text(item.get("body")), details_of(item)
+    details = {**details, **wire.mapping(details.get("interactive"))}
     kind = next((name for name in _REPLIES if isinstance(details.get(name), dict)), None)
     if kind is None:
         return (Content(type=MessageType.INTERACTIVE, text=text), _BODY) if text else None

@@ -7,7 +7,7 @@ give the vendor, and the instance that the body names. Deliberately no reading o
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from datetime import timedelta
 from itertools import islice
 from typing import ClassVar, Final
@@ -17,7 +17,7 @@ from providers import wire
 from providers.base import JSON, Account, Delivery, FormField, Provider, WebhookRequest
 from providers.chatapi.envelope import read_delivery
 from providers.chatapi.outbound import ChatApiMedia, ChatApiSender, OneMsgTemplates
-from providers.chatapi.outbound.methods import VARIANT, spelled_variant
+from providers.chatapi.outbound.methods import ONE_MSG, VARIANT, spelled_variant, variant_of
 from providers.chatapi.source import instance_key, instance_named
 from providers.events import AccountKey, Event
 from providers.outbound import MediaAccess, Sender, TemplateBook
@@ -32,6 +32,8 @@ INSTANCE_PARAMETERS: Final = frozenset({"instanceId", "channelId"})
 PARAMETERS: Final = 16
 #: Distinct instances looked for in one unverified body, at most; a genuine one names one.
 HINTS: Final = 16
+#: How long a channel of 1msg's may answer freely, as the WhatsApp Business API behind it demands.
+ONE_MSG_WINDOW: Final = timedelta(hours=24)
 #: With one of these a request is somebody else's, whatever its body.
 SIGNATURE_HEADERS: Final = frozenset({"x-hub-signature-256", "x-hub-signature", "x-twilio-signature"})
 
@@ -41,6 +43,8 @@ _PATH_SECRET = re.compile(r"/chatapi/[^/?]+/([^/?]+)/?(?:\?|\Z)")
 _MARK = re.compile(
     rb'"(?:chatId|fromMe|ack|chatUpdate|instanceId|channelId|instanceStatus|accountStatus)"[ \t\r\n]{0,8}:'
 )
+_STATE = re.compile(rb'"(?:instanceStatus|accountStatus|status|chatUpdate)"[ \t\r\n]{0,8}:')
+_ITEMS = re.compile(rb'"(?:messages|ack)"[ \t\r\n]{0,8}:')
 _INSTANCE = re.compile(
     rb'"(?:instanceId|channelId)"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}(?:"([0-9A-Za-z_-]{1,64})"|([0-9]{1,20}))'
 )
@@ -69,10 +73,10 @@ class ChatApi(Provider):
             help="What authenticates webhooks; for ChatAPI you add it to their URL as ?token=…",
         ),
     )
-    service_window: ClassVar[timedelta | None] = None
     sender: ClassVar[Sender | None] = ChatApiSender()
     media: ClassVar[MediaAccess | None] = ChatApiMedia()
     templates: ClassVar[TemplateBook | None] = OneMsgTemplates()
+    secret_parameter: ClassVar[str | None] = "token"  # noqa: S105  the name of a parameter
     secret_in_path: ClassVar[bool] = True
 
     def recognises(self, request: WebhookRequest) -> bool:
@@ -90,6 +94,15 @@ class ChatApi(Provider):
         if key:
             yield key
 
+    def number(self, account: Account) -> Hashable | None:
+        """Tell the instance and whose it is: each of the vendor's clones counts its instances anew."""
+        key = instance_key(account.field("instanceId"))
+        return key and (key, variant_of(account), account.api_base_url)
+
+    def window(self, account: Account) -> timedelta | None:
+        """Tell WABA's window for channels of 1msg; a linked phone may always write."""
+        return ONE_MSG_WINDOW if variant_of(account) == ONE_MSG else None
+
     def hinted_keys(self, request: WebhookRequest) -> frozenset[AccountKey]:
         """Find the instances named in the raw bytes and in the query."""
         found = islice(_INSTANCE.finditer(request.body), HINTS)
@@ -105,6 +118,10 @@ class ChatApi(Provider):
                 # Every pair is tried, so that the time taken does not tell an old secret from a new one.
                 genuine |= bool(secret) & secret.matches(offered)
         return genuine and self._is_for(request.body, account)
+
+    def is_timeless(self, request: WebhookRequest) -> bool:
+        """Look for a state of the instance or of a chat, and nothing that has an id."""
+        return bool(_STATE.search(request.body)) and not _ITEMS.search(request.body)
 
     def parse(self, delivery: Delivery) -> list[Event]:
         """Translate every item of every array, and what is said of the instance itself."""

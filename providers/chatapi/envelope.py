@@ -51,7 +51,7 @@ def _refused(source: Source, payload: Item, vendor: str) -> list[Event]:
 
 
 def _read(source: Source, payload: Item) -> list[Event]:
-    if payload.get("type") == _CALLS:
+    if payload.get("type") == _CALLS and payload.keys().isdisjoint(ARRAYS):
         return [source.ignored("", "call", payload, key=f"call:{wire.fingerprint(payload)}")]
     events: list[Event] = []
     for name, reader in ARRAYS.items():

@@ -18,7 +18,7 @@ from models.message import Content, Context
 from models.values import Direction, MessageStatus, SenderType
 from providers import wire
 from providers.chatapi.acks import STATES
-from providers.chatapi.addresses import is_broadcast, is_group, name_of, opened, party_of, phone_of
+from providers.chatapi.addresses import chat_named, is_broadcast, is_group, name_of, opened, party_of, phone_of
 from providers.chatapi.content import content_of, details_of
 from providers.chatapi.lookalikes import vendor_of_item
 from providers.chatapi.source import Item, Source, truth
@@ -75,6 +75,7 @@ class Said:
         read = self.item.get
         author = self.author.chat_id if self.author else None
         names = {self.party.name, self.author.name if self.author else None}
+        wrote = self.author or self.party
         told = {
             "id": True,
             "type": wire.text(read("type")),
@@ -84,6 +85,8 @@ class Said:
             "author": read("author") in (self.chat, author) or self.business,
             "senderName": name_of(read("senderName"), author or self.chat) in names,
             "chatName": name_of(read("chatName"), self.chat) in names,
+            "authorBsuid": read("authorBsuid") == wrote.user_id,
+            "authorUserName": read("authorUserName") == wrote.username,
             "isForwarded": truth(read("isForwarded")) is not None,
             "quotedMsgId": wire.text(read("quotedMsgId")),
             "ack": self.from_us and _progress(self.item),
@@ -112,12 +115,12 @@ def _said(source: Source, item: Item, path: str) -> Said:
     if own_id is None:
         raise wire.UnreadableError("message_without_id")
     inside = opened(own_id)
-    chat = wire.text(item.get("chatId")) or inside.chat
-    if chat is None:
-        raise wire.UnreadableError("message_without_chat")
     told = truth(item.get("fromMe"))
     from_us = inside.from_us is True if told is None else told
-    author = wire.text(item.get("author"))
+    author = chat_named(item.get("author"))
+    chat = chat_named(item.get("chatId")) or inside.chat or (None if from_us else author)
+    if chat is None:
+        raise wire.UnreadableError("message_without_chat")
     return Said(
         source=source,
         item=item,
@@ -137,11 +140,16 @@ def _party(item: Item, chat: str, author: str | None, *, from_us: bool) -> Party
     title = item.get("chatName")
     if from_us or is_group(chat):
         return party_of(chat, title)
-    return party_of(chat, item.get("senderName"), title, also=author)
+    return party_of(chat, item.get("senderName"), title, also=author, **_known_by(item))
 
 
 def _member(item: Item, author: str | None) -> Party | None:
-    return party_of(author, item.get("senderName")) if author else None
+    return party_of(author, item.get("senderName"), **_known_by(item)) if author else None
+
+
+def _known_by(item: Item) -> dict[str, Any]:
+    """Name what 1msg tells of an author beside the number."""
+    return {"user_id": item.get("authorBsuid"), "username": item.get("authorUserName")}
 
 
 def _kind(item: Item) -> str | None:

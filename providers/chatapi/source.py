@@ -19,6 +19,8 @@ Item = dict[str, Any]
 INSTANCE: Final = "instance_id"
 #: Stands before the number in the vendor's URLs, and so in what people copy.
 _URL_PREFIX: Final = "instance"
+#: With one of these an object is an item.
+_ITEM_KEYS: Final = frozenset({"id", "new"})
 _TRUTHS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -56,9 +58,11 @@ def instance_named(payload: Mapping[str, Any]) -> AccountKey | None:
 
 
 def read_each(source: Source, name: str, found: object, reader: Reader) -> list[Event]:
-    """Read an array item by item, so that an odd one fails alone."""
+    """Read an array item by item, so that an odd one fails alone; one object is an array of one."""
     if found is None:
         return []
+    if isinstance(found, dict) and not _ITEM_KEYS.isdisjoint(found):
+        found = [found]
     if not isinstance(found, list):
         return [source.malformed(name, f"{name}_not_a_list")]
     events: list[Event] = []
@@ -81,6 +85,12 @@ def _one(source: Source, item: object, path: str, reader: Reader) -> list[Event]
 def present(item: Item) -> Item:
     """Leave out what is null: in this protocol that is another spelling of absent."""
     return {key: value for key, value in item.items() if value is not None}
+
+
+def queue_number(found: Mapping[str, Any]) -> int | None:
+    """Read the place in the vendor's queue that an answer or an ack names."""
+    number = wire.number(found.get("queueNumber"))
+    return None if number is None or int(number) not in wire.INT64 else int(number)
 
 
 def truth(value: object) -> bool | None:

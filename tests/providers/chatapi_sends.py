@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from models.message import Message
+from models.message import Choice, ChoiceGroup, Context, Interactive, Message, TemplateUse
 from models.values import Direction, MessageStatus, MessageType, SenderType
 from providers.base import Account
 from providers.chatapi.outbound import ChatApiSender, OneMsgSender
@@ -87,3 +87,51 @@ def answer(status: int, body: object = b"", **headers: str) -> HttpAnswer:
     found = fixture(body) if isinstance(body, str) else body
     raw = found if isinstance(found, bytes) else json.dumps(found).encode()
     return HttpAnswer(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=raw)
+
+
+QUOTED = "false_447700900201@c.us_3EB0A9F7E97965D6CF79"
+ONE_MSG_ID = "ABGGSRVVVQASAQIKEKx2bV0example01"
+QUOTING = Context(message_id=QUOTED)
+REACTING = Context(message_id=ONE_MSG_ID)
+CARD = fixture("request_sendVCard")["vcard"]
+PIXEL = fixture("request_sendFile_data_uri")["body"]
+NAMESPACE = "0b1c2d3e_4f50_6172_8394_a5b6c7d8e9f0"
+TEMPLATE_ID = f"{NAMESPACE}/appointment_reminder/en"
+FLOW = {
+    "flow_id": "771",
+    "mode": "published",
+    "flow_action": "navigate",
+    "flow_action_payload": {"screen": "DAY"},
+    "flow_token": None,
+}
+SLOTS = ChoiceGroup(
+    title="Friday",
+    rows=[
+        Choice(id="slot_am", title="Morning slot", description="09:00 to 11:00"),
+        Choice(id="slot_pm", title="Afternoon slot"),
+    ],
+)
+
+
+def asks(kind: str, text: str = "Pick a slot", **more: Any) -> Message:
+    """Make an interactive message of 1msg's."""
+    return message("interactive", text=text, interactive=Interactive(kind=kind, **more))
+
+
+def quoting(sent: Message) -> Message:
+    """Let a message quote another."""
+    sent.context = QUOTING
+    return sent
+
+
+def uses(components: list[dict[str, Any]] | None = None, **more: Any) -> Message:
+    """Make a message that uses a template."""
+    use = TemplateUse(
+        name="appointment_reminder", language="en", provider_template_id=TEMPLATE_ID, components=components, **more
+    )
+    return message("template", template=use)
+
+
+def words(*texts: str) -> list[dict[str, Any]]:
+    """Spell a template's text parameters."""
+    return [{"type": "text", "text": text} for text in texts]

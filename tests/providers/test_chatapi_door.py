@@ -183,6 +183,23 @@ def test_another_vendors_request_is_not_recognised() -> None:
         assert not PROVIDER.recognises(posted(f"{PATH}?token={SECRET}", META.body(fixture)))
 
 
+@pytest.mark.parametrize(
+    ("sent", "timeless"),
+    [
+        (b'{"instanceStatus": "got qr code", "instanceId": "318842"}', True),
+        (b'{"accountStatus" : "authenticated"}', True),
+        (body(chatUpdate=[{"old": None, "new": {"id": "447700900201@c.us", "name": "Jana"}}]), True),
+        (body(messages=[item()]), False),
+        (body(ack=[ack()]), False),
+        (body(ack=[ack()], accountStatus="authenticated"), False),
+        (b"{}", False),
+        (b"", False),
+    ],
+)
+def test_a_state_without_a_time_may_be_news_another_day(sent: bytes, timeless: bool) -> None:
+    assert PROVIDER.is_timeless(posted(sent=sent)) is timeless
+
+
 def test_no_window_applies_and_there_is_no_handshake() -> None:
     assert PROVIDER.service_window is None
     assert PROVIDER.handshake(posted(f"{PATH}?token={SECRET}", method="GET"), [account(SECRET)]) is None

@@ -74,7 +74,9 @@ def test_the_ack_of_a_group_moves_the_message_itself() -> None:
 
 
 def test_the_place_in_the_queue_is_kept_for_sends_without_an_id() -> None:
-    assert status(queueNumber=101).metadata == {"queueNumber": 101}
+    assert [status(queueNumber=number).queue_number for number in (101, "101", None)] == [101, 101, None]
+    odd = status(queueNumber="9" * 19)
+    assert (odd.queue_number, odd.metadata) == (None, {"queueNumber": "9" * 19})
 
 
 @pytest.mark.parametrize(
@@ -189,6 +191,15 @@ def test_a_status_beside_an_array_is_not_the_instances() -> None:
 )
 def test_a_body_without_an_item_is_empty(sent: bytes) -> None:
     assert only(parse(sent), Ignored).reason == "empty"
+
+
+def test_one_object_in_the_place_of_an_array_is_its_only_item() -> None:
+    assert only(parse(body(messages=item())), MessageArrived).path == "messages.0"
+    assert only(parse(body(ack=ack())), StatusChanged).provider_message_id == OWN_ID
+
+
+def test_a_type_beside_messages_does_not_hide_them() -> None:
+    assert isinstance(parse(body(type="calls", messages=[item()]))[0], MessageArrived)
 
 
 def test_calls_that_1msg_passes_on_are_no_messages() -> None:

@@ -1,6 +1,7 @@
 """ChatAPI messages: who wrote to whom, and what it says."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -114,6 +115,41 @@ def test_a_lid_chat_learns_the_number_that_its_author_discloses() -> None:
     assert arrived(chatId=HIDDEN).party == Party(phone=JANA.phone, chat_id=HIDDEN, name="Jana Weber")
 
 
+def test_a_customer_of_1msgs_is_known_by_user_id_and_name_too() -> None:
+    message = arrived(authorBsuid="GB.48213907715562204913", authorUserName="jana.w")
+    assert message.party == replace(JANA, user_id="GB.48213907715562204913", username="jana.w")
+    assert message.metadata is None
+
+
+@pytest.mark.parametrize("more", [{}, {"authorBsuid": "GB.48213907715562204913"}])
+def test_who_hides_the_number_at_1msg_is_known_by_the_user_id_in_the_chat_id(more: dict[str, str]) -> None:
+    chat = "GB.48213907715562204913@lid"
+    party = arrived(id="wamid.HBgM=", chatId=chat, author=chat, **more).party
+    assert (party.user_id, party.chat_id, party.phone) == ("GB.48213907715562204913", chat, None)
+
+
+def test_the_businesss_own_user_id_is_not_the_customers() -> None:
+    assert echoed(authorBsuid="GB.1", authorUserName="desk").party.user_id is None
+    assert echoed(authorBsuid="GB.1").metadata is not None
+
+
+@pytest.mark.parametrize("told", ["x", 7, "", {}, "GB.", "gb.48"])
+def test_what_is_no_user_id_is_kept_apart(told: object) -> None:
+    message = arrived(authorBsuid=told)
+    assert message.party == JANA
+    assert message.metadata == {"authorBsuid": told}
+
+
+def test_without_a_chat_it_is_the_authors_unless_we_wrote_it() -> None:
+    assert arrived(id="opaque", chatId=None).party == JANA
+    only(parse(body(messages=[echo(id="opaque", chatId=None)])), Malformed)
+
+
+def test_bare_digits_are_a_persons_chat() -> None:
+    told = arrived(chatId=447700900201, author="447700900201", id="opaque")
+    assert told.party == JANA
+
+
 def test_a_group_is_the_party_and_its_member_the_author() -> None:
     message = arrived(id=f"false_{GROUP}_3EB0_{MEMBER}", chatId=GROUP, author=MEMBER, chatName="Allotment club")
     assert message.group_id == GROUP
@@ -164,7 +200,10 @@ def test_an_echo_is_as_far_as_it_says(word: str, status: str) -> None:
     assert echoed(ack=word).status == status
 
 
-@pytest.mark.parametrize(("chat", "reason"), [("status@broadcast", "status_broadcast"), ("449@broadcast", "broadcast")])
+@pytest.mark.parametrize(
+    ("chat", "reason"),
+    [("status@broadcast", "status_broadcast"), ("449@broadcast", "broadcast"), ("1203@newsletter", "broadcast")],
+)
 def test_a_status_is_no_message_to_us(chat: str, reason: str) -> None:
     ignored = only(parse(body(messages=[item(chatId=chat)])), Ignored)
     assert (ignored.reason, ignored.key) == (reason, f"m:{ID}")
@@ -298,6 +337,12 @@ def test_what_happened_without_words_is_a_note_in_the_chat(kind: str) -> None:
         ("buttons_response", None, "interactive", ("button_reply", None, "Yes", None)),
         ("list_response", None, "interactive", ("list_reply", None, "Yes", None)),
         ("interactive", {"list_reply": {"id": "a", "title": "Yes"}}, "interactive", ("list_reply", "a", "Yes", None)),
+        (
+            "interactive",
+            {"type": "interactive", "interactive": {"type": "button_reply", "button_reply": {"id": "b"}}},
+            "interactive",
+            ("button_reply", "b", "Yes", None),
+        ),
         ("interactive", {"button_reply": {"id": 7}}, "interactive", ("button_reply", "7", "Yes", None)),
         ("button", {"payload": "P"}, "button", ("template_button", None, "Yes", "P")),
         ("button", {"button": {"payload": "P"}}, "button", ("template_button", None, "Yes", "P")),
@@ -345,6 +390,12 @@ def test_a_type_nobody_knows_becomes_a_placeholder_that_holds_everything(kind: s
     message = arrived(type=kind, body="words", caption="more", novel={"a": [1]})
     assert (message.content.type, message.content.raw_type) == (MessageType.UNSUPPORTED, kind)
     assert message.metadata == {"body": "words", "caption": "more", "novel": {"a": [1]}}
+
+
+@pytest.mark.parametrize(("told", "text"), [(42, "42"), (12.5, "12.5"), (0, "0"), ("", "")])
+def test_a_text_that_came_as_a_number_is_a_text(told: object, text: str) -> None:
+    content = arrived(body=told).content
+    assert (content.type, content.text) == (MessageType.TEXT, text)
 
 
 def test_a_chat_without_words_becomes_a_placeholder() -> None:
@@ -431,7 +482,7 @@ def test_what_no_field_holds_is_kept() -> None:
     [
         ("text", "item_not_an_object"),
         (item(id=None), "message_without_id"),
-        (item(id="opaque", chatId=None), "message_without_chat"),
+        (item(id="opaque", chatId=None, author=None), "message_without_chat"),
         (item(type="reaction"), "reaction_without_target"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.message import MessageError
 from models.values import MessageStatus
 from models.whatsapp_config import HealthState
 from providers.outbound import ErrorKind, Receipt, SendError, Throttle
@@ -138,6 +139,29 @@ def test_a_closed_session_closes_the_window(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("error", "closes", "health"),
+    [
+        (MessageError(code="131047", title="Re-engagement message"), True, None),
+        (MessageError(message="Re-engagement message"), True, None),
+        (MessageError(details="more than 24 hours have passed since the customer last replied"), True, None),
+        (MessageError(message="Business eligibility payment issue"), False, HealthState.PAUSED),
+    ],
+)
+def test_the_error_of_a_failed_ack_of_1msg_has_its_consequence(
+    error: MessageError, closes: bool, health: HealthState | None
+) -> None:
+    found = ONE_MSG.reported(error)
+    assert found is not None
+    assert (found.window_closed, found.health) == (closes, health)
+
+
+def test_a_failed_ack_about_one_person_has_no_consequence_for_others() -> None:
+    assert ONE_MSG.reported(MessageError(message="User's number is part of an experiment")) is None
+    assert ONE_MSG.reported(MessageError()) is None
+    assert WEB.reported(MessageError(message="Session is closed")) is None
+
+
+@pytest.mark.parametrize(
     ("status", "body"),
     [
         (500, {"error": "oops"}),
@@ -178,9 +202,11 @@ def test_the_token_that_an_answer_quotes_is_kept_nowhere(status: int, body: obje
 
 
 def test_a_wrong_token_is_the_accounts_trouble_whatever_the_status() -> None:
-    for status in (200, 400, 401):
-        found = refused(status, {"error": f'Wrong token "{TOKEN}" for instance "318842".'})
-        assert (found.kind, found.health) == (OURS, HealthState.AUTH_ERROR)
+    for status in (200, 400, 401, 403, 404, 429):
+        for text in (f'Wrong token "{TOKEN}" for instance "318842".', f"Wrong token {TOKEN} for channel 463107"):
+            found = refused(status, {"error": text})
+            assert (found.kind, found.health) == (OURS, HealthState.AUTH_ERROR)
+            assert TOKEN not in repr(found)
 
 
 @pytest.mark.parametrize("body", [b"Channel is blocked", b"Trial is over", b"", b"<html>", {"error": "blocked"}])

@@ -1,70 +1,50 @@
-"""Requests to ChatAPI and to 1msg: every type of each, against the documented bodies; what neither can send."""
+"""Requests to ChatAPI and to 1msg: every type of each, against the documented bodies."""
 
 from typing import Any
 
 import pytest
 
-from models.message import Choice, ChoiceGroup, Contact, Context, Interactive, Location, Media, Message, TemplateUse
+from models.message import Choice, Contact, Location, Media, Message
 from models.values import Direction
 from providers.chatapi import PROVIDER
-from providers.chatapi.outbound import ChatApiMedia, OneMsgTemplates
+from providers.chatapi.outbound import ChatApiMedia
 from providers.chatapi.outbound.cards import vcard_of
 from providers.chatapi.outbound.methods import spelled_variant
 from providers.chatapi.vcards import contacts_of
-from providers.outbound import Destination, ErrorKind, SendableMedia, Sender, SendError, TemplatePage
+from providers.outbound import Destination, SendableMedia, Sender
 from runtime.errors import Invalid
 from tests.providers.chatapi_sends import (
     BASE,
+    CARD,
     CHANNEL,
     CHAT,
     FIXTURES,
+    FLOW,
     GROUP,
     LINK,
+    NAMESPACE,
     ONE_MSG,
+    ONE_MSG_ID,
     PHONE,
+    PIXEL,
+    QUOTED,
+    QUOTING,
+    REACTING,
+    SLOTS,
     TO_CHAT,
     TO_PHONE,
     TOKEN,
     WEB,
     account,
-    answer,
+    asks,
     called,
     fixture,
     message,
+    quoting,
     sending,
+    uses,
+    words,
 )
-
-QUOTED = "false_447700900201@c.us_3EB0A9F7E97965D6CF79"
-ONE_MSG_ID = "ABGGSRVVVQASAQIKEKx2bV0example01"
-QUOTING = Context(message_id=QUOTED)
-REACTING = Context(message_id=ONE_MSG_ID)
-CARD = fixture("request_sendVCard")["vcard"]
-PIXEL = fixture("request_sendFile_data_uri")["body"]
-NAMESPACE = "0b1c2d3e_4f50_6172_8394_a5b6c7d8e9f0"
-TEMPLATE_ID = f"{NAMESPACE}/appointment_reminder/en"
-SLOTS = ChoiceGroup(
-    title="Friday",
-    rows=[
-        Choice(id="slot_am", title="Morning slot", description="09:00 to 11:00"),
-        Choice(id="slot_pm", title="Afternoon slot"),
-    ],
-)
-
-
-def asks(kind: str, text: str = "Pick a slot", **more: Any) -> Message:
-    return message("interactive", text=text, interactive=Interactive(kind=kind, **more))
-
-
-def uses(components: list[dict[str, Any]] | None = None, **more: Any) -> Message:
-    use = TemplateUse(
-        name="appointment_reminder", language="en", provider_template_id=TEMPLATE_ID, components=components, **more
-    )
-    return message("template", template=use)
-
-
-def words(*texts: str) -> list[dict[str, Any]]:
-    return [{"type": "text", "text": text} for text in texts]
-
 
 #: Fixture -> the message of which it is the body, and what else the request needs.
 WEB_CASES: dict[str, tuple[Message, dict[str, Any]]] = {
@@ -344,6 +324,50 @@ FRONT_DESK = Contact(
             },
         ),
         (asks("location_request", "Where?"), "sendLocationRequest", {"body": "Where?"}),
+        (
+            quoting(asks("location_request", "Where?")),
+            "sendLocationRequest",
+            {"body": "Where?", "quotedMsgId": QUOTED},
+        ),
+        (
+            quoting(asks("buttons", "Shall we?", buttons=[Choice(id="y", title="Yes")])),
+            "sendButton",
+            {
+                "body": "Shall we?",
+                "sections": [{"type": "reply", "reply": {"id": "y", "title": "Yes"}}],
+                "quotedMsgId": QUOTED,
+            },
+        ),
+        (
+            asks("cta_url", "Our shop", header="Hello", footer="f", label="Open", url="https://shop.example/a?b=c"),
+            "sendCtaUrl",
+            {
+                "body": "Our shop",
+                "header": {"type": "text", "text": "Hello"},
+                "footer": "f",
+                "displayText": "Open",
+                "url": "https://shop.example/a?b=c",
+            },
+        ),
+        (
+            quoting(asks("flow", "Book a slot", label="Book", flow=FLOW)),
+            "sendFlow",
+            {
+                "body": "Book a slot",
+                "flowId": "771",
+                "flowToken": "msg_1",
+                "flowCta": "Book",
+                "mode": "published",
+                "flowAction": "navigate",
+                "flowActionPayload": {"screen": "DAY"},
+                "quotedMsgId": QUOTED,
+            },
+        ),
+        (
+            asks("flow", "Book a slot", label="Book", flow={"flow_id": "771", "flow_token": "t"}),
+            "sendFlow",
+            {"body": "Book a slot", "flowId": "771", "flowToken": "t", "flowCta": "Book"},
+        ),
         (message("reaction", context=REACTING), "sendReaction", {"body": "", "quotedMsgId": ONE_MSG_ID}),
         (
             uses(parameters=["Ana"]),
@@ -371,99 +395,6 @@ def test_a_templates_header_takes_the_link() -> None:
     _, found = called(ONE_MSG.request(sent))
     document = {"type": "document", "document": {"link": LINK, "filename": "a.pdf"}}
     assert found["params"] == [{"type": "header", "parameters": [document]}, body]
-
-
-# What is refused
-
-
-def choices(count: int, title: str = "Yes") -> list[Choice]:
-    return [Choice(id=str(i), title=title) for i in range(count)]
-
-
-HERE = Location(latitude=1.0, longitude=1.0)
-
-
-@pytest.mark.parametrize(
-    ("sender", "sent", "field"),
-    [
-        (WEB, message(text=""), "text"),
-        (WEB, message(text="x" * 65_537), "text"),
-        (WEB, message("reaction", emoji="👍", context=QUOTING), "type"),
-        (WEB, message("sticker", media=Media()), "type"),
-        (WEB, asks("buttons", buttons=choices(1)), "type"),
-        (WEB, uses(), "type"),
-        (WEB, message("order"), "type"),
-        (WEB, message("image"), "media"),
-        (WEB, message("image", media=Media(), more_media=[Media()]), "moreMedia"),
-        (WEB, message("audio", media=Media(voice=True, caption="x")), "media.caption"),
-        (WEB, message("location"), "location"),
-        (WEB, message("location", location=Location(latitude=1.0)), "location"),
-        (WEB, message("contact"), "contacts"),
-        (WEB, message("contact", contacts=[Contact(name="A"), Contact(name="B")]), "contacts"),
-        (ONE_MSG, message(text="x" * 4_097), "text"),
-        (ONE_MSG, message("document", media=Media(caption="x" * 1_025)), "media.caption"),
-        (ONE_MSG, message("sticker", media=Media(caption="x")), "media.caption"),
-        (ONE_MSG, message("location", location=HERE), "location.name"),
-        (ONE_MSG, message("reaction", emoji="👍"), "targetId"),
-        (ONE_MSG, message("template"), "template.name"),
-        (ONE_MSG, message("template", template=TemplateUse(name="a")), "template.language"),
-        (ONE_MSG, message("interactive"), "interactive"),
-        (ONE_MSG, asks("flow"), "interactive.kind"),
-        (ONE_MSG, asks("buttons", "", buttons=choices(1)), "text"),
-        (ONE_MSG, asks("buttons", "x" * 1_025, buttons=choices(1)), "text"),
-        (ONE_MSG, asks("buttons"), "interactive.buttons"),
-        (ONE_MSG, asks("buttons", buttons=choices(4)), "interactive.buttons"),
-        (ONE_MSG, asks("buttons", buttons=[*choices(1), *choices(1)]), "interactive.buttons"),
-        (ONE_MSG, asks("buttons", buttons=choices(1), header="x"), "interactive.header"),
-        (ONE_MSG, asks("buttons", buttons=choices(1), footer="x" * 61), "interactive.footer"),
-        (ONE_MSG, asks("buttons", buttons=choices(2, "x" * 21)), "interactive.buttons.0.title"),
-        (ONE_MSG, asks("list", sections=[SLOTS]), "interactive.label"),
-        (ONE_MSG, asks("list", label="x"), "interactive.sections"),
-        (ONE_MSG, asks("list", label="x", sections=[ChoiceGroup(rows=choices(11))]), "interactive.sections"),
-        (ONE_MSG, asks("list", label="x", sections=[SLOTS, SLOTS]), "interactive.sections"),
-        (ONE_MSG, asks("list", label="x" * 21, sections=[SLOTS]), "interactive.label"),
-        (
-            ONE_MSG,
-            asks("list", label="x", sections=[SLOTS, ChoiceGroup(rows=choices(1))]),
-            "interactive.sections.1.title",
-        ),
-        (
-            ONE_MSG,
-            asks("list", label="x", sections=[ChoiceGroup(rows=[Choice(id="1", title="x", description="x" * 73)])]),
-            "interactive.sections.0.rows.0.description",
-        ),
-    ],
-)
-def test_what_the_vendor_would_refuse_is_said_by_field(sender: Sender, sent: Message, field: str) -> None:
-    found = sender.problems(sent, TO_CHAT)
-    assert field in found
-    assert all(found.values())
-
-
-@pytest.mark.parametrize("who", [Destination(), Destination(user_id="GB.48213907715562204913")])
-def test_who_cannot_be_reached_is_said(who: Destination) -> None:
-    for sender in (WEB, ONE_MSG):
-        assert list(sender.problems(message(), who)) == ["to"]
-
-
-NOT_BY_WEB = {"sticker", "reaction", "interactive", "template", "button", "order", "system", "unsupported"}
-
-
-@pytest.mark.parametrize(
-    ("sender", "own", "kinds"),
-    [(WEB, account(), NOT_BY_WEB), (ONE_MSG, CHANNEL, NOT_BY_WEB - {"sticker", "reaction", "interactive", "template"})],
-)
-def test_what_cannot_be_sent_makes_no_request(sender: Sender, own: Any, kinds: set[str]) -> None:
-    for kind in kinds:
-        with pytest.raises(Invalid) as refused:
-            sender.request(sending(message(kind), account=own))
-        assert refused.value.fields.keys() == sender.problems(message(kind), TO_CHAT).keys() == {"type"}
-
-
-def test_an_interactive_message_that_1msg_has_no_method_for_makes_no_request() -> None:
-    with pytest.raises(Invalid) as refused:
-        ONE_MSG.request(sending(asks("flow"), account=CHANNEL))
-    assert "interactive.kind" in refused.value.fields
 
 
 # Read receipts
@@ -511,51 +442,3 @@ def test_a_file_is_fetched_as_anybody_would() -> None:
     assert (request.method, request.url, request.secret_query) == ("GET", LINK, {})
     assert request.authorization is None
     assert ChatApiMedia().uploads_kept is None
-
-
-def test_templates_of_1msg_are_told_in_our_words() -> None:
-    book = OneMsgTemplates()
-    request = book.page(CHANNEL, base_url=BASE, cursor=None)
-    assert (request.method, request.url) == ("GET", "https://api.1msg.io/463107/templates")
-    assert request.secret_query["token"].reveal() == TOKEN
-    page = book.read(answer(200, "response_onemsg_templates"))
-    listed = fixture("response_onemsg_templates")["templates"][0]
-    assert page == TemplatePage(
-        templates=[
-            {
-                "whatsapp_template_id": TEMPLATE_ID,
-                "name": "appointment_reminder",
-                "language": "en",
-                "status": "approved",
-                "category": "UTILITY",
-                "rejection_reason": None,
-                "components": listed["components"],
-            }
-        ]
-    )
-
-
-def test_a_template_is_sent_under_the_namespace_it_was_listed_with() -> None:
-    page = OneMsgTemplates().read(answer(200, "response_onemsg_templates"))
-    assert isinstance(page, TemplatePage)
-    sent = uses()
-    assert sent.template is not None
-    sent.template.provider_template_id = str(page.templates[0]["whatsapp_template_id"])
-    _, body = called(ONE_MSG.request(sending(sent, account=CHANNEL)))
-    assert body["namespace"] == NAMESPACE
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "kind"),
-    [
-        (401, {"error": f'Wrong token "{TOKEN}"'}, ErrorKind.OURS),
-        (429, "response_onemsg_429", ErrorKind.THROTTLED),
-        (200, {"error": "Internal error"}, ErrorKind.RETRYABLE),
-        (200, b"<html>", ErrorKind.RETRYABLE),
-        (200, {"templates": {}}, ErrorKind.RETRYABLE),
-    ],
-)
-def test_a_list_that_cannot_be_had_is_an_error(status: int, body: object, kind: ErrorKind) -> None:
-    found = OneMsgTemplates().read(answer(status, body))
-    assert isinstance(found, SendError)
-    assert found.kind is kind

@@ -1,7 +1,7 @@
 """The body of each kind of message: what both variants take, what only chat-api.com does, and what only 1msg does.
 
     sendMessage {"body"}   sendFile {"body": link, "filename", "caption"?}   sendPTT {"audio"}   sendVCard {"vcard"}
-    sendLocation {"lat", "lng", "address"}   1msg: sendList, sendButton, sendReaction, sendSticker, sendTemplate, …
+    sendLocation {"lat", "lng", "address"}   1msg: sendList, sendButton, sendFlow, sendReaction, sendTemplate, …
 
 Vendor documents: the OpenAPI file of chat-api.com (1.0.0); that of 1msg.io (2.39.0) and its SDK. Deliberately judges
 nothing: `limits` says beforehand what the vendor refuses.
@@ -26,6 +26,14 @@ Call = tuple[str, dict[str, Any]]
 _MENTION = re.compile(r"@([0-9]{7,15})\b")
 #: The parameters of a template's header that are files.
 _FILES: Final = frozenset({"image", "video", "document"})
+#: What our `flow` may hold -> 1msg's name of it; it finds flows by id alone.
+FLOW_KEYS: Final = {
+    "flow_id": "flowId",
+    "flow_token": "flowToken",
+    "mode": "mode",
+    "flow_action": "flowAction",
+    "flow_action_payload": "flowActionPayload",
+}
 #: Stands between the namespace and the rest of what identifies a template of 1msg.
 TEMPLATE_SEPARATOR: Final = "/"
 
@@ -157,11 +165,28 @@ def _row(row: Choice) -> dict[str, Any]:
 def _buttons(sending: Sending, shown: Interactive) -> Call:
     sections = [{"type": "reply", "reply": {"id": one.id, "title": one.title}} for one in shown.buttons]
     content = given(body=sending.message.text, footer=shown.footer, sections=sections)
-    return "sendButton", {**target_by_phone(sending.to), **content}
+    return "sendButton", {**target_by_phone(sending.to), **content, **given(quotedMsgId=quoted_by(sending.message))}
 
 
 def _ask_for_location(sending: Sending, _shown: Interactive) -> Call:
-    return "sendLocationRequest", {**target_by_phone(sending.to), **given(body=sending.message.text)}
+    content = given(body=sending.message.text, quotedMsgId=quoted_by(sending.message))
+    return "sendLocationRequest", {**target_by_phone(sending.to), **content}
+
+
+def _link(sending: Sending, shown: Interactive) -> Call:
+    return "sendCtaUrl", _framed(sending, **_around(sending, shown), displayText=shown.label, url=shown.url)
+
+
+def _flow(sending: Sending, shown: Interactive) -> Call:
+    """Build a flow's call; where the writer gives no token, our id tells the answers apart."""
+    told = {FLOW_KEYS[key]: value for key, value in (shown.flow or {}).items() if key in FLOW_KEYS}
+    content = {"flowToken": sending.message.id, **given(**told), "flowCta": shown.label}
+    return "sendFlow", _framed(sending, **_around(sending, shown), **content)
+
+
+def _around(sending: Sending, shown: Interactive) -> dict[str, Any]:
+    header = {"type": "text", "text": shown.header} if shown.header else None
+    return {"body": sending.message.text, "header": header, "footer": shown.footer}
 
 
 def _template(sending: Sending) -> Call:
@@ -204,6 +229,8 @@ def _linked(parameter: dict[str, Any], link: str) -> dict[str, Any]:
 INTERACTIVE: Final[Mapping[str, Callable[[Sending, Interactive], Call]]] = {
     "list": _list,
     "buttons": _buttons,
+    "cta_url": _link,
+    "flow": _flow,
     "location_request": _ask_for_location,
 }
 #: Type -> what builds the call.

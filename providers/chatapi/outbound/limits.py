@@ -10,7 +10,8 @@ from typing import Final
 
 from models.message import Choice, Interactive, Message
 from models.values import MEDIA_TYPES, MessageType
-from providers.chatapi.outbound.bodies import INTERACTIVE, ONE_MSG_CALLS, WEB_CALLS, quoted_by
+from providers import wire
+from providers.chatapi.outbound.bodies import FLOW_KEYS, INTERACTIVE, ONE_MSG_CALLS, WEB_CALLS, quoted_by
 from providers.chatapi.outbound.cards import cards_of, known_ids
 from providers.chatapi.outbound.files import caption_of
 from providers.chatapi.outbound.methods import target
@@ -31,6 +32,15 @@ ROWS: Final = 10
 ROW_LENGTH: Final = 24
 ROW_ID_LENGTH: Final = 200
 DESCRIPTION_LENGTH: Final = 72
+URL_LENGTH: Final = 2_000
+FLOW_LABEL_LENGTH: Final = 30
+#: What a flow's parameters may say.
+FLOW_WORDS: Final = {
+    "mode": frozenset({"draft", "published"}),
+    "flow_action": frozenset({"navigate", "data_exchange"}),
+}
+#: What a voice note may be: the vendor turns nothing into another kind.
+VOICE_TYPES: Final = frozenset({"audio/ogg", "audio/opus", "application/ogg"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +102,9 @@ def _of_file(message: Message, limits: Limits) -> Found:
     if caption and (message.type is MessageType.STICKER or (message.media and message.media.voice)):
         yield "media.caption", "cannot go with a sticker or a voice note"
     yield from too_long("media.caption", caption, limits.caption)
+    kind = wire.media_type(message.media.mime_type) if message.media and message.media.voice else None
+    if kind and kind not in VOICE_TYPES:
+        yield "media.mimeType", f"of a voice note must be audio/ogg, not {kind}"
 
 
 def _of_location(message: Message, limits: Limits) -> Found:
@@ -167,6 +180,30 @@ def _of_buttons(shown: Interactive) -> Found:
         yield from _of_choice(place, button, title=BUTTON_LENGTH, own_id=BUTTON_ID_LENGTH)
 
 
+def _of_link(shown: Interactive) -> Found:
+    yield from needed("interactive.label", shown.label)
+    yield from too_long("interactive.label", shown.label, LABEL_LENGTH)
+    yield from needed("interactive.url", shown.url)
+    yield from too_long("interactive.url", shown.url, URL_LENGTH)
+    if shown.url and not shown.url.lower().startswith(("https://", "http://")):
+        yield "interactive.url", "must begin with https:// or http://"
+
+
+def _of_flow(shown: Interactive) -> Found:
+    flow = shown.flow or {}
+    yield from needed("interactive.label", shown.label)
+    yield from too_long("interactive.label", shown.label, FLOW_LABEL_LENGTH)
+    yield from needed("interactive.flow.flow_id", wire.text(flow.get("flow_id")))
+    for key in sorted(flow.keys() - FLOW_KEYS.keys()):
+        yield f"interactive.flow.{key}", "is not known to 1msg"
+    for key, words in FLOW_WORDS.items():
+        if flow.get(key) is not None and wire.text(flow[key]) not in words:
+            yield f"interactive.flow.{key}", f"must be one of {', '.join(sorted(words))}"
+    payload = flow.get("flow_action_payload")
+    if payload is not None and not wire.text(wire.mapping(payload).get("screen")):
+        yield "interactive.flow.flow_action_payload", "needs a screen"
+
+
 def _of_choice(place: str, choice: Choice, *, title: int, own_id: int) -> Found:
     yield from needed(f"{place}.title", choice.title)
     yield from too_long(f"{place}.title", choice.title, title)
@@ -175,7 +212,12 @@ def _of_choice(place: str, choice: Choice, *, title: int, own_id: int) -> Found:
     yield from too_long(f"{place}.description", choice.description, DESCRIPTION_LENGTH)
 
 
-_INTERACTIVE: Final[Mapping[str, Callable[[Interactive], Found]]] = {"list": _of_list, "buttons": _of_buttons}
+_INTERACTIVE: Final[Mapping[str, Callable[[Interactive], Found]]] = {
+    "list": _of_list,
+    "buttons": _of_buttons,
+    "cta_url": _of_link,
+    "flow": _of_flow,
+}
 _CHECKS: Final[Mapping[MessageType, Callable[[Message, Limits], Found]]] = {
     MessageType.TEXT: _of_text,
     MessageType.LOCATION: _of_location,

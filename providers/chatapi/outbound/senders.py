@@ -7,7 +7,7 @@ again by its echo (services/conversing). Deliberately no queue is looked into he
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from models.message import Message
+from models.message import Message, MessageError
 from models.values import Direction, MessageType
 from providers import wire
 from providers.base import Account
@@ -15,7 +15,7 @@ from providers.chatapi.addresses import opened
 from providers.chatapi.outbound import limits
 from providers.chatapi.outbound.bodies import ONE_MSG_CALLS, WEB_CALLS, call_of
 from providers.chatapi.outbound.methods import ONE_MSG, ONE_MSG_URL, WEB_URL, call, variant_of
-from providers.chatapi.outbound.verdicts import judge, refusal
+from providers.chatapi.outbound.verdicts import judge, refusal, reported
 from providers.outbound import (
     Destination,
     MediaLimit,
@@ -116,6 +116,10 @@ class OneMsgSender(Sender):
     def judge(self, answer: HttpAnswer) -> Receipt | SendError:
         """Read the answer to a send."""
         return judge(answer)
+
+    def reported(self, error: MessageError) -> SendError | None:
+        """Say what follows from a failed ack: many refusals of WABA come only then."""
+        return reported(error)
 
     def mark_read(self, account: Account, *, base_url: str, message: Message, typing: bool) -> HttpRequest | None:
         """Mark a message as read, and show for up to 25 s that we type."""

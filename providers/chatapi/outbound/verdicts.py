@@ -9,12 +9,14 @@ difference between the variants: each may come to answer as the other.
 """
 
 import re
+from dataclasses import replace
 from typing import Any, Final
 
 from models.message import MessageError
 from models.whatsapp_config import HealthState
 from providers import wire
 from providers.answers import RETRIED, json_object, of_status, retry_after, shown
+from providers.chatapi.source import queue_number
 from providers.outbound import ErrorKind, Receipt, SendError, Throttle
 from runtime.calls import HttpAnswer
 
@@ -33,7 +35,7 @@ _BY_WORDS: Final[tuple[tuple[re.Pattern[str], dict[str, Any]], ...]] = (
         {"kind": ErrorKind.OURS, "health": HealthState.PAUSED},
     ),
     (
-        re.compile(r"\bsession is closed\b|\b24[ -]?h|\buse (?:a )?template\b", re.IGNORECASE),
+        re.compile(r"\bsession is closed\b|\b24[ -]?h|\buse (?:a )?template\b|\bre-?engagement\b", re.IGNORECASE),
         {"kind": ErrorKind.FINAL, "window_closed": True},
     ),
     (
@@ -42,6 +44,8 @@ _BY_WORDS: Final[tuple[tuple[re.Pattern[str], dict[str, Any]], ...]] = (
     ),
     (re.compile(r"\btimed?[ -]?out\b|\btry again\b|\binternal\b", re.IGNORECASE), {"kind": ErrorKind.RETRYABLE}),
 )
+#: Meta's code for a message outside the service window, where 1msg passes one on.
+WINDOW_CLOSED: Final = "131047"
 _NO_INSTANCE = re.compile(r"\b(?:instance|channel)\b", re.IGNORECASE)
 
 _TITLES: Final = {
@@ -83,13 +87,24 @@ def refusal(answer: HttpAnswer) -> SendError | None:
     return judged if isinstance(judged, SendError) else None
 
 
+def reported(error: MessageError) -> SendError | None:
+    """Say what follows from the error of an ack, which is words too, at times with Meta's code."""
+    said = " ".join(text for text in (error.title, error.message, error.details) if text)
+    found = next((found for words, found in _BY_WORDS if words.search(said)), None)
+    if error.code == WINDOW_CLOSED:
+        found = {"kind": ErrorKind.FINAL, "window_closed": True}
+    if found is None or not (found.get("window_closed") or found["kind"] is ErrorKind.OURS):
+        return None
+    return SendError(error=replace(error, kind=found["kind"], retryable=found["kind"] in RETRIED), **found)
+
+
 def _receipt(body: dict[str, Any]) -> Receipt:
     said = said_by(body) or ""
-    queue_number = wire.number(body.get("queueNumber"))
+    number = queue_number(body)
     return Receipt(
         provider_message_id=wire.text(body.get("id")),
         provider_status=said[:200] if _NOT_LINKED.search(said) else None,
-        metadata={} if queue_number is None else {"queueNumber": int(queue_number)},
+        metadata={} if number is None else {"queueNumber": number},
     )
 
 
@@ -101,10 +116,11 @@ def said_by(body: dict[str, Any]) -> str | None:
 
 def _by_status(answer: HttpAnswer, body: dict[str, Any] | None) -> SendError:
     """Read a status that stands for itself; a text that explains it is kept, except beside a wrong token."""
-    found = _BY_STATUS[answer.status]
-    error = of_status(answer, found["kind"], _TITLES[answer.status])
-    said = (said_by(body) if body else _plain(answer)) if answer.status != 401 else None
-    error.message = said or error.message
+    said = said_by(body) if body else _plain(answer)
+    status = 401 if said and _WRONG_TOKEN.search(said) else answer.status
+    found = _BY_STATUS[status]
+    error = of_status(answer, found["kind"], _TITLES[status])
+    error.message = (said if status != 401 else None) or error.message
     return _error(answer, error, **found)
 
 
