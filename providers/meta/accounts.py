@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from providers import wire
 from providers.events import AccountChanged, AccountKey, Event
-from providers.meta.change import PHONE_NUMBER, Change
+from providers.meta.change import BUSINESS_ACCOUNT, DISPLAY_NUMBER, PHONE_NUMBER, Change
 
 Value = dict[str, Any]
 
@@ -63,11 +63,16 @@ def read_error(change: Change, item: Value, path: str) -> list[Event]:
 
 
 def _about(change: Change) -> AccountKey | None:
-    """Tell whom it concerns: an alert may name one number of the business account."""
+    """Tell whom it concerns: an alert may name one number of the business account.
+
+    A number that is named by its digits alone may be known here by its id alone: then the business account is meant.
+    """
+    wider = AccountKey(BUSINESS_ACCOUNT, change.waba) if change.waba else None
     entity = wire.text(change.value.get("entity_id"))
     if entity and change.value.get("entity_type") == "PHONE_NUMBER":
         return AccountKey(PHONE_NUMBER, entity)
-    return change.account
+    named = change.account
+    return AccountKey(named.kind, named.value, wider) if named and named.kind == DISPLAY_NUMBER else named
 
 
 def _health(change: Change, event: str | None) -> str | None:

@@ -103,7 +103,7 @@ def open_change(field: str, value: dict[str, Any], path: str, *, waba: str | Non
         waba=waba,
         number_id=number_id,
         business=wire.phone(display),
-        contacts=Contacts(value.get("contacts")),
+        contacts=Contacts(value.get("contacts"), value.get("messages")),
         at=at,
         stamp=wire.text(stamp),
     )

@@ -17,7 +17,7 @@ from providers import wire
 from providers.events import AccountChanged, ContactSynced, Event, Party
 from providers.meta.change import Change, read_each
 from providers.meta.messages import Talk, read_said
-from providers.meta.parties import Address, address_of, username
+from providers.meta.parties import NOBODY, Address, address_of, username
 
 #: The app's word for how far a synced message got -> ours; what it has not sent yet it has accepted.
 HISTORY_STATES: Final = {
@@ -103,7 +103,7 @@ def _read_thread(change: Change, thread: dict[str, Any], path: str) -> list[Even
 
 def _read_synced(thread: Address, change: Change, item: dict[str, Any], path: str) -> list[Event]:
     """Read a message of a thread; the thread completes what the message does not say of the customer."""
-    direction = _direction(change, item)
+    direction = _direction(change, item, thread)
     own = _sender(item) if direction is Direction.INBOUND else _addressee(item)
     address = Address(
         own.phone or thread.phone, own.user_id or thread.user_id, own.parent_user_id or thread.parent_user_id
@@ -120,12 +120,12 @@ def read_history_media(change: Change, item: dict[str, Any], path: str) -> list[
     return read_said(change, item, path, talk)
 
 
-def _direction(change: Change, item: dict[str, Any]) -> Direction:
+def _direction(change: Change, item: dict[str, Any], thread: Address = NOBODY) -> Direction:
     """Tell who wrote it: the business, if it is the sender or somebody else is named as the recipient."""
     sender = wire.phone(item.get("from"))
     if sender and sender == change.business:
         return Direction.OUTBOUND
-    if _sender(item).user_id:
+    if _sender(item).user_id or (sender and sender == thread.phone):
         return Direction.INBOUND
     to = _addressee(item)
     named = to.user_id or (to.phone and to.phone != change.business)

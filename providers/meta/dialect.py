@@ -29,7 +29,8 @@ HINTS: Final = 1_000
 HANDSHAKE_PARAMETERS: Final = 16
 
 _SIGNATURE = re.compile(r"sha256=([0-9a-fA-F]{64})")
-_CHALLENGE = re.compile(r"[0-9A-Za-z_-]{1,256}")
+#: Any word that a browser could not take for markup; Meta sends digits as a rule.
+_CHALLENGE = re.compile(r"[0-9A-Za-z._~+/=:-]{1,256}")
 _HANDSHAKE = re.compile(r"(?:^|&)hub(?:\.|%2[eE])mode=")
 #: Matches the key of an object only: inside a text its quotes would be escaped.
 _PHONE_NUMBER_ID = re.compile(rb'"phone_number_id"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"([0-9]{1,32})"')

@@ -144,6 +144,8 @@ def _read_arrays(change: Change, value: dict[str, Any], path: str) -> list[Event
             events += read_each(change, key, found, f"{path}.{key}", reader)
         elif isinstance(found, list) and key not in SHARED:
             events += _unknown_items(change, key, found, f"{path}.{key}")
+        elif isinstance(found, dict) and key not in SHARED:
+            events.append(change.ignored(f"{path}.{key}", "unknown_object", {key: found}))
     return events or [change.ignored(path, "empty", value)]
 
 

@@ -123,10 +123,13 @@ def _arrived(
     context, beyond_context = _context(said)
     if beyond_context:
         rest = {**(rest or {}), **beyond_context}
+    group = wire.text(item.get("group_id"))
     return MessageArrived(
         **said.frame(talk.prefix, said.beyond(known, rest)),
         provider_message_id=said.id,
-        party=talk.party,
+        # A group is a chat of its own: what is answered there is not for the member alone who wrote.
+        party=Party(chat_id=group) if group else talk.party,
+        author=talk.party if group and talk.direction is Direction.INBOUND else None,
         content=content,
         direction=talk.direction,
         sender_type=talk.sender_type,
@@ -134,7 +137,7 @@ def _arrived(
         status=talk.status,
         context=context,
         referral=_referral(item.get("referral")),
-        group_id=wire.text(item.get("group_id")),
+        group_id=group,
         business=said.change.business,
     )
 

@@ -54,10 +54,10 @@ class Contacts:
 
     __slots__ = ("_by_id", "_lone")
 
-    def __init__(self, found: object) -> None:
+    def __init__(self, found: object, messages: object = None) -> None:
         cards = [_card(item) for item in wire.listed(found) if isinstance(item, dict)]
         self._by_id = {one: card for card in cards for one in card.ids if one}
-        self._lone = cards[0] if len(cards) == 1 else _NO_CARD
+        self._lone = cards[0] if len(cards) == 1 and not _of_several(messages) else _NO_CARD
 
     def of(self, address: Address) -> ContactCard:
         """Find an address's card: by an id, or the only one there is unless it speaks of somebody else."""
@@ -78,6 +78,13 @@ class Contacts:
             name=card.name,
         )
         return party, card.extra
+
+
+def _of_several(messages: object) -> bool:
+    """Say whether several people wrote: then nobody knows which of them a contact is that does not say so."""
+    written = (item for item in wire.listed(messages) if isinstance(item, dict))
+    senders = {(wire.text(item.get("from")), wire.text(item.get("from_user_id"))) for item in written}
+    return len(senders - {(None, None)}) > 1
 
 
 def _card(item: dict[str, Any]) -> ContactCard:

@@ -23,6 +23,12 @@ STATUSES: Final = {
     "PAUSED": "paused",
     "DISABLED": "disabled",
     "DELETED": "disabled",
+    # None of these can be sent, as the list of templates will say too.
+    "PENDING_DELETION": "disabled",
+    "ARCHIVED": "disabled",
+    "IN_APPEAL": "rejected",
+    "LIMIT_EXCEEDED": "rejected",
+    "UNARCHIVED": "approved",
 }
 #: Steps that take an earlier reason for rejection away.
 _CLEAR: Final = frozenset({"approved", "pending"})
@@ -71,15 +77,27 @@ def read_template(change: Change, value: Value, path: str) -> list[Event]:
 def _status(value: Value) -> dict[str, Any]:
     """Read a step of the review, and its reason."""
     event = (wire.text(value.get("event")) or "").upper()
-    status, reason = STATUSES.get(event), wire.text(value.get("reason"))
+    status = STATUSES.get(event)
+    reason = _reason(value) or (_story(value) if status else None)
     changes: dict[str, Any] = {"status": status} if status else {}
     if event.lower() != status:
         changes["vendorEvent"] = event
     if status in _CLEAR:
         changes["rejectionReason"] = None
-    elif reason not in _NO_REASON:
+    elif reason is not None:
         changes["rejectionReason"] = reason
     return changes | _category(value, "message_template_category")
+
+
+def _reason(value: Value) -> str | None:
+    reason = wire.text(value.get("reason"))
+    return None if reason in _NO_REASON else reason
+
+
+def _story(value: Value) -> str | None:
+    """Read what is told of a step in prose: of a pause, that alone says why and for how long."""
+    told = wire.mapping(value.get("other_info"))
+    return wire.text(told.get("description")) or wire.text(told.get("title"))
 
 
 def _category(value: Value, key: str) -> dict[str, Any]:

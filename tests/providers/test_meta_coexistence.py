@@ -90,6 +90,18 @@ def test_what_the_business_number_sent_is_outbound_also_without_a_recipient() ->
     assert (ours.direction, ours.party) == (Direction.OUTBOUND, Party(phone=f"+{CUSTOMER}", user_id=BSUID))
 
 
+@pytest.mark.parametrize("ours", ["+52 1 55 5550 0144", None])
+def test_who_a_thread_is_with_has_written_what_is_from_its_number(ours: str | None) -> None:
+    """The business's own number may be spelled in another way in the frame than in the thread, or be missing."""
+    to_us = past(**{"from": CUSTOMER, "to": "525555500144"})
+    chunk = {"threads": [{"id": CUSTOMER, "messages": [to_us]}]}
+    metadata = {"display_phone_number": ours, "phone_number_id": "1"}
+    found = [
+        one for one in parse_change("history", metadata=metadata, history=[chunk]) if isinstance(one, MessageArrived)
+    ]
+    assert [(one.direction, one.party) for one in found] == [(Direction.INBOUND, Party(phone=f"+{CUSTOMER}"))]
+
+
 def test_history_without_numbers_follows_the_recipient_and_the_sender_id() -> None:
     ours, theirs = synced(past(to_user_id=BSUID), past(from_user_id=BSUID), id=None, context={"user_id": BSUID})
     assert (ours.direction, theirs.direction) == (Direction.OUTBOUND, Direction.INBOUND)

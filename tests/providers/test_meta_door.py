@@ -98,6 +98,7 @@ def test_a_malformed_handshake_is_answered_400(malformed: str) -> None:
 
 def test_the_longest_challenge_and_an_encoded_query_are_accepted() -> None:
     assert handshake(query(challenge="aZ0_-" * 51 + "x"), account(TOKEN))[0] == 200
+    assert handshake(query(challenge="a.b+c/d=="), account(TOKEN)) == (200, b"a.b+c/d==")
     assert handshake(query().replace(".", "%2E"), account(TOKEN))[0] == 200
 
 

@@ -119,6 +119,14 @@ def test_an_unknown_array_of_a_known_field_is_accounted_for_item_by_item() -> No
     assert isinstance(events[0], MessageArrived)
 
 
+def test_an_unknown_object_of_a_known_field_is_accounted_for() -> None:
+    events = parse_change(messages=[message()], novelty={"id": "1"}, count=3)
+    assert [(event.path, event.reason, event.metadata) for event in events if isinstance(event, Ignored)] == [
+        ("entry.0.changes.0.value.novelty", "unknown_object", {"novelty": {"id": "1"}}),
+    ]
+    assert isinstance(events[0], MessageArrived)
+
+
 def test_a_field_without_its_name_is_told_by_its_keys() -> None:
     unnamed = {"value": {"metadata": METADATA, "messages": [message()]}}
     assert isinstance(only(parse(envelope(unnamed)), MessageArrived), MessageArrived)

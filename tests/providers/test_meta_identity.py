@@ -49,6 +49,24 @@ def test_a_lone_contact_is_not_lent_to_somebody_else() -> None:
     assert found[2] == Party(user_id=OTHER)
 
 
+def test_a_lone_contact_without_a_number_is_nobodys_where_several_wrote() -> None:
+    contact = {"profile": {"name": "Marco"}, "user_id": OTHER}
+    items = [anonymous(id="1", from_user_id=OTHER), anonymous(id="2", **{"from": CUSTOMER})]
+    assert parties(parse(contacts=[contact], messages=items)) == [
+        Party(user_id=OTHER, name="Marco"),
+        Party(phone=f"+{CUSTOMER}"),
+    ]
+
+
+def test_a_lone_contact_is_that_of_all_messages_of_one_sender() -> None:
+    contact = {"profile": {"name": "Priya Raman"}, "user_id": BSUID}
+    items = [anonymous(id=str(n), **{"from": CUSTOMER}) for n in range(2)]
+    assert (
+        parties(parse(contacts=[contact], messages=items))
+        == [Party(phone=f"+{CUSTOMER}", user_id=BSUID, name="Priya Raman")] * 2
+    )
+
+
 @pytest.mark.parametrize(
     ("wa_id", "sender"),
     [("551187654321", "5511987654321"), ("5215512345678", "525512345678"), ("5491123456789", "541123456789")],

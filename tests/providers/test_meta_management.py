@@ -37,6 +37,11 @@ def test_a_template_goes_by_business_account_name_and_language() -> None:
         ("PAUSED", {"status": "paused", "rejectionReason": "SCAM"}),
         ("DISABLED", {"status": "disabled", "rejectionReason": "SCAM"}),
         ("DELETED", {"status": "disabled", "vendorEvent": "DELETED", "rejectionReason": "SCAM"}),
+        ("PENDING_DELETION", {"status": "disabled", "vendorEvent": "PENDING_DELETION", "rejectionReason": "SCAM"}),
+        ("ARCHIVED", {"status": "disabled", "vendorEvent": "ARCHIVED", "rejectionReason": "SCAM"}),
+        ("UNARCHIVED", {"status": "approved", "vendorEvent": "UNARCHIVED", "rejectionReason": None}),
+        ("IN_APPEAL", {"status": "rejected", "vendorEvent": "IN_APPEAL", "rejectionReason": "SCAM"}),
+        ("LIMIT_EXCEEDED", {"status": "rejected", "vendorEvent": "LIMIT_EXCEEDED", "rejectionReason": "SCAM"}),
         ("FLAGGED", {"vendorEvent": "FLAGGED", "rejectionReason": "SCAM"}),
         ("NOVEL", {"vendorEvent": "NOVEL", "rejectionReason": "SCAM"}),
     ],
@@ -48,6 +53,24 @@ def test_a_step_of_the_review_becomes_our_status(event: str, changes: dict[str, 
 @pytest.mark.parametrize("reason", [None, "NONE"])
 def test_no_reason_is_no_reason(reason: str | None) -> None:
     assert template(event="REJECTED", reason=reason).changes == {"status": "rejected"}
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"title": "FIRST_PAUSE", "description": "Paused for 3 hours."}, "Paused for 3 hours."),
+        ({"title": "FIRST_PAUSE"}, "FIRST_PAUSE"),
+        ("FIRST_PAUSE", None),
+    ],
+)
+def test_why_a_template_is_paused_is_told_beside_its_reason(told: object, why: str | None) -> None:
+    assert template(event="PAUSED", reason="NONE", other_info=told).changes.get("rejectionReason") == why
+
+
+def test_a_template_that_can_be_sent_has_no_reason_against_it() -> None:
+    changes = template(event="REINSTATED", reason="NONE", other_info={"title": "UNPAUSE"}).changes
+    assert changes == {"status": "approved", "vendorEvent": "REINSTATED", "rejectionReason": None}
+    assert "rejectionReason" not in template(event="FLAGGED", reason="NONE", other_info={"title": "X"}).changes
 
 
 def test_quality_under_the_wrong_field_name_is_still_quality() -> None:

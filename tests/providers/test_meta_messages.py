@@ -11,6 +11,7 @@ from providers.events import (
     MessageArrived,
     MessageEdited,
     MessageRevoked,
+    Party,
     ReactionChanged,
 )
 from tests.providers.envelopes import BSUID, BUSINESS, CONTACT, CUSTOMER, METADATA, NUMBER_ID, message, only
@@ -319,9 +320,16 @@ def test_without_a_number_id_a_message_is_for_the_display_number_within_its_busi
     assert (event.account.kind, event.account.value) == ("display_phone_number", f"209145368820417/{BUSINESS}")
 
 
-def test_a_group_message_names_group_and_participant() -> None:
+def test_a_group_is_a_chat_of_its_own_and_the_participant_its_author() -> None:
     event = arrived(group_id="Y2FwaQ")
-    assert (event.group_id, event.party.user_id) == ("Y2FwaQ", BSUID)
+    assert (event.group_id, event.party) == ("Y2FwaQ", Party(chat_id="Y2FwaQ"))
+    assert event.author is not None
+    assert (event.author.user_id, event.author.phone) == (BSUID, f"+{CUSTOMER}")
+
+
+def test_a_group_message_of_nobody_is_malformed() -> None:
+    item = {key: value for key, value in message(group_id="Y2FwaQ").items() if not key.startswith("from")}
+    assert only(parse(messages=[item]), Malformed).reason == "message_without_sender"
 
 
 def test_the_first_opening_of_a_chat_is_a_note_that_the_customer_made() -> None:

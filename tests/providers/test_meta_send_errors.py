@@ -143,10 +143,23 @@ def test_some_codes_are_worth_a_few_tries_only(number: int, tries: int | None) -
 
 
 @pytest.mark.parametrize("number", [7, 199, 300, 131099, 999999])
-@pytest.mark.parametrize("status", [400, 429, 500, 503])
+@pytest.mark.parametrize("status", [400, 404, 429])
 def test_a_code_we_do_not_know_is_final_and_shown(number: int, status: int) -> None:
     found = failed(SENDER.judge(code(number, status=status)))
     assert (found.kind, found.error.code, found.error.message) == (K.FINAL, str(number), f"(#{number}) Words")
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_code_we_do_not_know_is_tried_a_few_times_where_something_broke_at_meta(status: int) -> None:
+    found = failed(SENDER.judge(code(131099, status=status)))
+    assert (found.kind, found.tries, found.error.code) == (K.RETRYABLE, 3, "131099")
+    assert failed(SENDER.judge(code(131026, status=status))).kind is K.FINAL
+
+
+@pytest.mark.parametrize("status", [502, 504, 520, 408])
+def test_a_code_we_do_not_know_of_what_may_be_a_go_between_says_nothing(status: int) -> None:
+    found = failed(SENDER.judge(code(status, status=status)))
+    assert (found.kind, found.error.code, found.error.retryable) == (K.UNKNOWN, str(status), False)
 
 
 def test_a_code_we_do_not_know_is_tried_again_where_meta_calls_it_transient() -> None:
@@ -289,6 +302,12 @@ def test_a_code_in_a_status_means_what_it_means_in_an_answer(number: int) -> Non
         judged.tries,
     )
     assert found.error.details
+
+
+@pytest.mark.parametrize("number", [4, 130429, 131000, 131053, 131056])
+def test_no_status_promises_that_a_message_is_tried_again(number: int) -> None:
+    details = failed(SENDER.reported(MessageError(code=str(number)))).error.details
+    assert details == "WhatsApp took the message but could not deliver it. It can be sent again."
 
 
 def test_a_status_keeps_its_own_words() -> None:

@@ -130,6 +130,8 @@ BOUNDS: list[tuple[Message, Message, str]] = [
     (flow(), flow(flow_name="fault"), "interactive.flow"),
     (flow(mode="draft"), flow(mode="live"), "interactive.flow.mode"),
     (flow(flow_action="data_exchange"), flow(flow_action="jump"), "interactive.flow.flow_action"),
+    (flow(flow_action="data_exchange"), flow(flow_action=["navigate"]), "interactive.flow.flow_action"),
+    (flow(mode="draft"), flow(mode={"draft": 1}), "interactive.flow.mode"),
     (flow(flow_action_payload={"screen": "A"}), flow(flow_action_payload={"data": {}}),
      "interactive.flow.flow_action_payload"),
     (flow(), flow(screen="A"), "interactive.flow.screen"),
@@ -166,7 +168,10 @@ def test_an_address_that_is_none_of_metas_is_refused(to: Destination) -> None:
     assert paths(message(text="Hello"), to) == {"to"}
 
 
-@pytest.mark.parametrize("to", [TO_PHONE, TO_USER, TO_GROUP, Destination(user_id="GB.ENT.90317745562018844736")])
+@pytest.mark.parametrize(
+    "to",
+    [TO_PHONE, TO_USER, TO_GROUP, Destination(chat_id="Y2FwaQ"), Destination(user_id="GB.ENT.90317745562018844736")],
+)
 def test_numbers_users_and_groups_can_be_written_to(to: Destination) -> None:
     assert paths(message(text="Hello"), to) == set()
 
@@ -182,6 +187,7 @@ def test_an_authentication_template_needs_a_number(category: str) -> None:
 @pytest.mark.parametrize("kind", ["location", "contact", "interactive", "reaction"])
 def test_groups_take_texts_files_and_templates_only(kind: str) -> None:
     assert "type" in paths(message(kind), TO_GROUP)
+    assert "type" in paths(message(kind), Destination(chat_id="Y2FwaQ"))
 
 
 def test_named_and_numbered_values_do_not_mix() -> None:

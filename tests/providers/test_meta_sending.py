@@ -263,6 +263,11 @@ def test_a_number_goes_before_a_user_id() -> None:
     assert "recipient" not in found
 
 
+def test_a_chat_that_is_a_group_is_written_to_as_one() -> None:
+    found = body(message(text="Hello"), Destination(chat_id="Y2FwaQ"))
+    assert (found["recipient_type"], found["to"], "recipient" in found) == ("group", "Y2FwaQ", False)
+
+
 def test_a_reaction_quotes_nothing() -> None:
     assert "context" not in body(message("reaction", emoji="👍", context=QUOTING))
 

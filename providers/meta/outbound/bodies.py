@@ -47,11 +47,16 @@ def body_of(sending: Sending) -> Part:
 
 def recipient_of(to: Destination) -> Part:
     """Name the recipient: a group, a number in E.164, or else a user who hides it."""
-    if to.group_id:
-        return {"recipient_type": "group", "to": to.group_id}
+    if group := group_of(to):
+        return {"recipient_type": "group", "to": group}
     if to.phone:
         return {"recipient_type": "individual", "to": to.phone}
     return {"recipient_type": "individual", "recipient": to.user_id}
+
+
+def group_of(to: Destination) -> str | None:
+    """Find the group that is written to: the only chat that Meta has a name of its own for."""
+    return to.group_id or (to.chat_id if to.chat_id and "@" not in to.chat_id else None)
 
 
 def _quoted(message: Message) -> Part:

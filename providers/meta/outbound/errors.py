@@ -186,11 +186,17 @@ MEANINGS: Final[dict[int, Meaning]] = {
 UNKNOWN_CODE: Final = _final("WhatsApp gives a reason we do not know.")
 #: The same, where Meta itself calls it transient.
 TRANSIENT: Final = _again(_BUSY)
+#: The same, where the answer says that something broke at Meta.
+BROKEN: Final = _again("Something went wrong at Meta. The message is tried a few times.", tries=3)
+#: The same, where a go-between may have answered in Meta's place.
+DOUBTFUL: Final = Meaning(kind=ErrorKind.UNKNOWN, hint="Nobody knows whether WhatsApp did it.")
 
 
-def meaning_of(code: int, *, subcode: int | None, transient: bool) -> Meaning:
-    """Look a code up; what is not in the tables is final, unless Meta calls it transient."""
+def meaning_of(
+    code: int, *, subcode: int | None, transient: bool = False, otherwise: Meaning = UNKNOWN_CODE
+) -> Meaning:
+    """Look a code up; `otherwise` is what one means that is not in the tables, unless Meta calls it transient."""
     found = SUBCODES.get((code, subcode or 0)) or MEANINGS.get(code)
     if found is None and code in PERMISSIONS:
         return PERMISSION
-    return found or (TRANSIENT if transient else UNKNOWN_CODE)
+    return found or (TRANSIENT if transient else otherwise)

@@ -134,7 +134,7 @@ def _flow(asked: Interactive) -> Iterator[Finding]:
     for key in sorted(flow.keys() - FLOW_KEYS):
         yield f"interactive.flow.{key}", "is not known"
     for key, words in (("mode", MODES), ("flow_action", FLOW_ACTIONS)):
-        if flow.get(key) is not None and flow[key] not in words:
+        if flow.get(key) is not None and wire.text(flow[key]) not in words:
             yield f"interactive.flow.{key}", f"must be one of {', '.join(sorted(words))}"
     yield from _screen(flow)
 

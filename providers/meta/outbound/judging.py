@@ -18,7 +18,7 @@ from models.message import MessageError
 from models.whatsapp_config import HealthState
 from providers import wire
 from providers.answers import RETRIED, clamped, json_object, of_status, retry_after, shown
-from providers.meta.outbound.errors import UNKNOWN_CODE, Meaning, meaning_of
+from providers.meta.outbound.errors import BROKEN, DOUBTFUL, UNKNOWN_CODE, Meaning, meaning_of
 from providers.outbound import ErrorKind, SendError, Throttle
 from runtime.calls import HttpAnswer
 
@@ -31,12 +31,16 @@ TRACE_HEADER: Final = "x-fb-trace-id"
 _NOT_DONE: Final = frozenset({500, 503})
 #: A timeout: of the request as a rule, but also of what stands behind a proxy.
 _TIMEOUT: Final = 408
+#: From here on a server failed: Meta's, or one on the way to it.
+_FIRST_OF_SERVERS: Final = 500
 
 _NO_ANSWER: Final = "No clear answer from WhatsApp"
 _NOT_NOW: Final = "WhatsApp could not take the request"
 _NOT_KNOWN: Final = "WhatsApp does not know who is calling"
 _TOO_FAST: Final = "WhatsApp asks to slow down"
 _REFUSED: Final = "WhatsApp did not do it"
+#: Of a message that was taken and failed later, for a passing reason: nobody tries that again without being asked.
+_CAN_BE_SENT_AGAIN: Final = "WhatsApp took the message but could not deliver it. It can be sent again."
 
 _CODE = re.compile(r"[0-9]{1,9}")
 _PREFIX = re.compile(r"^\(#[0-9]+\)\s*")
@@ -81,7 +85,7 @@ def repeatable(error: SendError) -> SendError:
 def coded(answer: HttpAnswer, error: dict[str, Any], code: int) -> SendError:
     """Judge an error by its code."""
     subcode, transient = _whole(error.get("error_subcode")), wire.flag(error.get("is_transient")) is True
-    meaning = meaning_of(code, subcode=subcode, transient=transient)
+    meaning = meaning_of(code, subcode=subcode, transient=transient, otherwise=_unlisted(answer.status))
     return SendError(
         kind=meaning.kind,
         error=_told(error, code, meaning),
@@ -97,10 +101,12 @@ def coded(answer: HttpAnswer, error: dict[str, Any], code: int) -> SendError:
 def consequence(error: MessageError) -> SendError | None:
     """Say what follows from an error that came in a status, after the message was taken; None for unknown codes."""
     code = _whole(error.code)
-    meaning = UNKNOWN_CODE if code is None else meaning_of(code, subcode=None, transient=False)
+    meaning = UNKNOWN_CODE if code is None else meaning_of(code, subcode=None)
     if meaning is UNKNOWN_CODE:
         return None
-    told = replace(error, details=error.details or meaning.hint, kind=meaning.kind, retryable=meaning.kind in RETRIED)
+    passing = meaning.kind in {ErrorKind.RETRYABLE, ErrorKind.THROTTLED}
+    details = error.details or (_CAN_BE_SENT_AGAIN if passing else meaning.hint)
+    told = replace(error, details=details, kind=meaning.kind, retryable=meaning.kind in RETRIED)
     return SendError(
         kind=meaning.kind,
         error=told,
@@ -120,6 +126,13 @@ def code_of(error: dict[str, Any]) -> int | None:
 def trace_of(answer: HttpAnswer) -> str | None:
     """Read Meta's name of the call from the headers."""
     return shown(answer.headers.get(TRACE_HEADER))
+
+
+def _unlisted(status: int) -> Meaning:
+    """Say what a code means that we do not know, by the status it came with."""
+    if status in _NOT_DONE:
+        return BROKEN
+    return DOUBTFUL if status >= _FIRST_OF_SERVERS or status == _TIMEOUT else UNKNOWN_CODE
 
 
 def _told(error: dict[str, Any], code: int, meaning: Meaning) -> MessageError:

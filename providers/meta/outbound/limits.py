@@ -10,7 +10,7 @@ from typing import Final
 
 from models.message import Message
 from models.values import MEDIA_TYPES, MessageType
-from providers.meta.outbound.bodies import BUILDERS, caption_of
+from providers.meta.outbound.bodies import BUILDERS, caption_of, group_of
 from providers.meta.outbound.cards import name_of
 from providers.meta.outbound.interactive_limits import interactive_findings
 from providers.meta.outbound.media_limits import CAPTIONED, media_findings
@@ -48,7 +48,7 @@ def _findings(message: Message, to: Destination) -> Iterator[Finding]:
         yield "type", f"{message.type} cannot be sent"
         return
     yield from _address(to)
-    if to.group_id and message.type not in GROUP_TYPES:
+    if group_of(to) and message.type not in GROUP_TYPES:
         yield "type", f"{message.type} cannot be sent to a group"
     if message.more_media:
         yield "moreMedia", "only one file can be sent in one message"
@@ -57,7 +57,7 @@ def _findings(message: Message, to: Destination) -> Iterator[Finding]:
 
 def _address(to: Destination) -> Iterator[Finding]:
     """Look at the address by which the request will name the recipient."""
-    if to.group_id:
+    if group_of(to):
         return
     if to.phone:
         if not _PHONE.fullmatch(to.phone):

@@ -11,6 +11,7 @@ from typing import Any, Final
 from models.message import Media, Message, TemplateUse
 from models.values import MessageType
 from providers import wire
+from providers.meta.outbound.bodies import group_of
 from providers.meta.outbound.media_limits import media_findings
 from providers.meta.outbound.spans import Finding, bounded
 from providers.meta.outbound.template_use import components_of, file_parameter, is_header
@@ -36,7 +37,7 @@ def template_findings(message: Message, to: Destination) -> Iterator[Finding]:
     yield from bounded("template.name", use.name, NAME_LENGTH)
     if not use.language:
         yield "template.language", "is needed"
-    if _authenticates(use) and not (to.phone or to.group_id):
+    if _authenticates(use) and not (to.phone or group_of(to)):
         yield "to", "an authentication template needs the customer's phone number"
     components = components_of(use)
     for index, component in enumerate(components):

@@ -28,14 +28,7 @@ FIELDS: Final = (
     "rejected_reason", "quality_score",
 )  # fmt: skip
 #: What Meta lists beyond the steps of a review -> our status. Flagged and locked ones can still be sent.
-LISTED: Final[Mapping[str, str]] = STATUSES | {
-    "FLAGGED": "approved",
-    "LOCKED": "approved",
-    "IN_APPEAL": "rejected",
-    "PENDING_DELETION": "disabled",
-    "ARCHIVED": "disabled",
-    "LIMIT_EXCEEDED": "rejected",
-}
+LISTED: Final[Mapping[str, str]] = STATUSES | {"FLAGGED": "approved", "LOCKED": "approved"}
 #: What Meta writes where there is no reason.
 _NO_REASON: Final = frozenset({None, "NONE"})
 
