@@ -6,7 +6,7 @@ Deliberately only starting: what a process does is its own room's business.
 from typing import Final
 
 import click
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
@@ -77,6 +77,9 @@ def _serve(target: str, *, bind: str, workers: int, threads: int) -> None:
         workers=workers,
         blocking_threads=threads,
         backlog=BACKLOG,
+        # Nobody speaks HTTP/2 to us (the front door does not either), and while granian listens for which of the two it
+        # will be, it waits for ever: so many silent connections, and nobody else gets in.
+        http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
         log_level=LogLevels.warning,
         respawn_failed_workers=True,

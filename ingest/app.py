@@ -18,7 +18,7 @@ from providers import registry
 from providers.accounts import open_accounts
 from providers.base import Account
 from providers.directory import AccountDirectory
-from runtime.broker import ring, ringing_broker
+from runtime.broker import ring, ringing_broker, waiting
 from runtime.clock import Clock, SharedClock
 from runtime.connections import connect_mongo, mongo_time
 from runtime.jobs import RECEIVE
@@ -36,10 +36,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     clock = SharedClock(mongo_time(client)).keep_in_sync()
     intake = Intake(store.webhookevents)
     broker = ringing_broker(settings.broker_url)
-    ringer = Ringer(intake, ring=lambda ids: ring(broker, RECEIVE, ids))
+    ringer = Ringer(
+        intake,
+        ring=lambda ids: ring(broker, RECEIVE, ids),
+        rings_waiting=lambda: waiting(broker, RECEIVE),
+    )
     committer = Committer(
         intake,
         limit=settings.intake_queue_size,
+        limit_bytes=settings.intake_queue_bytes,
         patience=settings.intake_timeout.total_seconds(),
         committed=ringer.committed,
     )

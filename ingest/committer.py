@@ -19,6 +19,8 @@ from runtime.metrics import COMMIT_GROUP, INTAKE_WAITING
 MAX_GROUP: Final = 256
 #: Bytes of one group, at most: well below MongoDB's message limit, so that a group is one round trip.
 MAX_GROUP_BYTES: Final = 12 * 1024 * 1024
+#: Bytes of rows that may wait in one process, unless told otherwise.
+WAITING_BYTES: Final = 64 * 1024 * 1024
 
 _log = logger(__name__)
 Listener = Callable[[Sequence[IntakeRow], Sequence[Stored]], None]
@@ -35,12 +37,24 @@ class _Waiter:
 class Committer:
     """One thread that writes groups; `submit` may be called from any number of request threads."""
 
-    def __init__(self, intake: Intake, *, limit: int, patience: float, committed: Listener) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        *,
+        limit: int,
+        patience: float,
+        committed: Listener,
+        limit_bytes: int = WAITING_BYTES,
+    ) -> None:
         self._intake = intake
         self._limit = limit
+        self._limit_bytes = limit_bytes
         self._patience = patience
         self._committed = committed
         self._queue: SimpleQueue[_Waiter] = SimpleQueue()
+        #: Bytes of the rows in the queue; those whose request gave up are in it too until their turn comes.
+        self._waiting_bytes = 0
+        self._counting = threading.Lock()
         threading.Thread(target=self._run, name="committer", daemon=True).start()
 
     def submit(self, row: IntakeRow) -> Stored:
@@ -50,19 +64,25 @@ class Committer:
             Unavailable: too many wait already, it took too long, or MongoDB did not confirm.
             HooklineError: MongoDB refused this row for good.
         """
-        if self._queue.qsize() >= self._limit:
-            raise Unavailable("too many webhooks are waiting")
-        waiter = _Waiter(row)
-        self._queue.put(waiter)
+        waiter = self._enqueue(row)
         try:
             verdict = waiter.verdict.get(timeout=self._patience)
         except Empty:
             raise Unavailable("the database did not confirm in time") from None
-        if verdict is None:
+        if verdict in {None, Stored.MISSED}:
             raise Unavailable("the database did not confirm")
         if verdict is Stored.REFUSED:
             raise HooklineError("the database refused the webhook")
         return verdict
+
+    def _enqueue(self, row: IntakeRow) -> _Waiter:
+        waiter = _Waiter(row)
+        with self._counting:
+            if self._queue.qsize() >= self._limit or self._waiting_bytes + row.size > self._limit_bytes:
+                raise Unavailable("too many webhooks are waiting")
+            self._waiting_bytes += row.size
+            self._queue.put(waiter)
+        return waiter
 
     def _run(self) -> None:
         while True:
@@ -81,6 +101,8 @@ class Committer:
             except Empty:
                 break
             size += group[-1].row.size
+        with self._counting:
+            self._waiting_bytes -= size
         COMMIT_GROUP.observe(len(group))
         INTAKE_WAITING.set(self._queue.qsize())
         return group

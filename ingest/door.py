@@ -82,7 +82,7 @@ class StreetDoor:
         if method == "POST":
             return self._receiver.receive(self._request(environ, path, self._body(environ)), path=path)
         if method == "GET":
-            return self._receiver.handshake(self._request(environ, path, b""), path=path)
+            return self._receiver.receive_get(self._request(environ, path, b""), path=path)
         return Acknowledgement(405, b"")
 
     def _body(self, environ: Environ) -> bytes:

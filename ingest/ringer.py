@@ -21,6 +21,11 @@ MAX_IDS: Final = 200
 MAX_BACKLOG: Final = 1_000
 #: Least time (s) between two rings: what is committed meanwhile shares the next one, and the worker's transaction.
 PAUSE_S: Final = 0.02
+#: Rings that wait for workers and make more of them pointless, each being for hundreds of rows: without this, a night
+#: without workers would fill the queue's memory.
+ENOUGH_RINGS: Final = 1_000
+#: How often (s) to look how many there are.
+LOOK_EVERY_S: Final = 1.0
 #: How long (s) the breaker leaves an unreachable queue alone.
 BREAK_S: Final = 1.0
 
@@ -31,9 +36,12 @@ Ring = Callable[[Sequence[str]], None]
 class Ringer:
     """One thread that wakes the workers; `committed` never waits and never fails."""
 
-    def __init__(self, intake: Intake, *, ring: Ring) -> None:
+    def __init__(self, intake: Intake, *, ring: Ring, rings_waiting: Callable[[], int] = lambda: 0) -> None:
         self._intake = intake
         self._ring = ring
+        self._rings_waiting = rings_waiting
+        self._enough = False
+        self._looked_at = float("-inf")
         self._queue: SimpleQueue[tuple[list[str], list[bytes]]] = SimpleQueue()
         self._closed_until = float("-inf")
         threading.Thread(target=self._run, name="ringer", daemon=True).start()
@@ -78,11 +86,21 @@ class Ringer:
             self._ring_once(ids[start : start + MAX_IDS])
 
     def _ring_once(self, ids: Sequence[str]) -> None:
+        outcome = "sent"
         try:
-            self._ring(ids)
+            if self._are_enough():
+                outcome = "left_to_waiting_rings"
+            else:
+                self._ring(ids)
         except Exception as error:  # noqa: BLE001  any failure of the queue opens the breaker
             self._closed_until = time.monotonic() + BREAK_S
-            RINGS.labels(RECEIVE.name, "failed").inc()
+            outcome = "failed"
             _log.warning("ring_failed", error=type(error).__name__, retry_by="sweep")
-        else:
-            RINGS.labels(RECEIVE.name, "sent").inc()
+        RINGS.labels(RECEIVE.name, outcome).inc()
+
+    def _are_enough(self) -> bool:
+        """Say whether, a moment ago, more rings waited than workers would answer for long."""
+        if time.monotonic() - self._looked_at >= LOOK_EVERY_S:
+            self._enough = self._rings_waiting() >= ENOUGH_RINGS
+            self._looked_at = time.monotonic()
+        return self._enough

@@ -52,14 +52,20 @@ class Receiver:
         WEBHOOKS.labels(provider.name, "duplicate" if stored is Stored.DUPLICATE else "stored").inc()
         return provider.acknowledge()
 
-    def handshake(self, request: WebhookRequest, *, path: str) -> Acknowledgement:
-        """Answer a vendor's subscription handshake.
+    def receive_get(self, request: WebhookRequest, *, path: str) -> Acknowledgement:
+        """Answer a GET: a vendor's subscription handshake or, where it delivers so, a webhook.
 
         Raises:
             NotFound: no such vendor, or the vendor has no handshake.
-            Unavailable: the accounts are not known yet.
+            SignatureError: a webhook that nobody signed.
+            Unavailable: the accounts are not known yet, or a webhook is not durable now.
         """
         provider, account_id = self._route(request, path)
+        if provider.by_get:
+            return self.receive(request.with_query_as_form(), path=path)
+        return self._handshake(request, provider, account_id)
+
+    def _handshake(self, request: WebhookRequest, provider: Provider, account_id: str | None) -> Acknowledgement:
         answer = provider.handshake(request, self._accounts(provider, account_id))
         if answer is not None and answer.status == 403:
             self._look_again()
@@ -96,6 +102,7 @@ class Receiver:
                 query=provider.kept_query(request),
                 headers={name: request.headers[name] for name in provider.kept_headers if name in request.headers},
                 received_at=self._now(),
+                timeless=provider.is_timeless(request),
             )
         except ValueError as error:
             raise Unparseable("a header cannot be stored") from error

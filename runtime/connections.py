@@ -18,9 +18,12 @@ from redis.retry import Retry
 from runtime.crypto import Secret
 from runtime.errors import SettingsError
 
-#: How long a call may look for a usable MongoDB server (ms): longer than an election's usual 2 s, shorter than
-#: a vendor's patience.
+#: How long a call may look for a usable MongoDB server (ms): longer than a planned change of primary, shorter than
+#: a vendor's or an agent's patience.
 SERVER_SELECTION_MS: Final = 5_000
+#: The same for those whom nobody waits for: longer than it takes by MongoDB's own setting (10 s) until a dead primary
+#: has a successor, shorter than the lease of what they hold. They go on where they stood, nothing is begun again.
+PATIENT_MS: Final = {"worker": 15_000}
 #: How long one MongoDB answer may take (ms).
 SOCKET_TIMEOUT_MS: Final = 20_000
 #: How long a ring may wait on Redis (s). The receiver never waits for it; this bounds its background thread.
@@ -41,7 +44,7 @@ def connect_mongo(uri: Secret, *, application: str, pool: int = 50) -> "MongoCli
             tzinfo=UTC,
             retryWrites=True,
             maxPoolSize=pool,
-            serverSelectionTimeoutMS=SERVER_SELECTION_MS,
+            serverSelectionTimeoutMS=PATIENT_MS.get(application, SERVER_SELECTION_MS),
             socketTimeoutMS=SOCKET_TIMEOUT_MS,
             connectTimeoutMS=SERVER_SELECTION_MS,
         )

@@ -78,7 +78,8 @@ class Lanes:
         def ask(shared: redis.Redis) -> Any:
             with shared.pipeline(transaction=False) as asking:
                 asking.eval(_PREPARE, 2, free, taken, uuid4().hex, FORGOTTEN_MS)
-                asking.blmove(free, taken, PATIENCE_S, "LEFT", "RIGHT")
+                # Of one token it is all the same from which end; the newer BLMOVE is unknown to Redis 6.0.
+                asking.brpoplpush(free, taken, PATIENCE_S)
                 return asking.execute()[1]
 
         token: bytes | None = self._ask(ask)

@@ -60,6 +60,8 @@ class Settings:
     max_body_bytes: int = 4 * 1024 * 1024
     #: Webhooks that may wait for a commit in one process before new ones are answered 503.
     intake_queue_size: int = 2000
+    #: Their bytes, at most.
+    intake_queue_bytes: int = 64 * 1024 * 1024
     #: How long a webhook may wait for its commit before it is answered 503.
     intake_timeout: timedelta = timedelta(seconds=4)
     #: How long a claimed batch may stay unfinished before another worker takes it over.
@@ -278,4 +280,6 @@ _NUMBERS: Final[dict[str, Any]] = {
     "send_threads": validate.Range(1, 256),
     "max_body_bytes": validate.Range(1024, 15 * 1024 * 1024),
     "intake_queue_size": validate.Range(1, 1_000_000),
+    # At least one webhook of the largest allowed must fit.
+    "intake_queue_bytes": validate.Range(16 * 1024 * 1024, 16 * 1024**3),
 }

@@ -1,11 +1,12 @@
 """Bringing stored webhooks to their end: claim, read, apply, close.
 
-A batch is applied in one transaction; if that fails for a reason of its own, its rows are applied one by one and
-then their parts, so that one poisoned part is recorded alone and its neighbours take effect. Deliberately no knowledge
-of what events do to a conversation: that is `services.conversing`.
+A batch is applied in one transaction; if that fails for a reason of its own, its halves are, and so on down to one row
+and its parts, so that one poisoned part is recorded alone and its neighbours take effect. Deliberately no knowledge of
+what events do to a conversation: that is `services.conversing`.
 """
 
 import itertools
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,6 +83,8 @@ class Receiving:
         self._lease = lease
         self._retention = retention
         self._turns = itertools.count()
+        #: When (s, monotonic) a ring was answered last.
+        self.answered_at = time.monotonic()
         self._on_media = on_media
         self._on_heard = on_heard
         self._on_trouble = on_trouble
@@ -91,18 +94,16 @@ class Receiving:
 
         A ring says how much there is to do; done is what has waited longest, a batch at a time. While one batch is
         applied the next gathers, so that the busier it is the cheaper each row becomes. As each ring has no fewer rows
-        done than it is for, if so many wait, none is left behind by all of them.
+        done than it is for, if so many wait, none is left behind by all of them; what others took first does not count.
         """
         claimed = 0
-        for _ in range(0, len(ids), BATCH_ROWS):
-            claimed += self._receive(self._waiting())
-        if not ids:
-            while found := self._receive(self._waiting()):
-                claimed += found
-        return claimed
-
-    def _waiting(self) -> dict[str, int]:
-        return self._events.next_waiting(limit=BATCH_ROWS)
+        while True:
+            waiting = self._events.next_waiting(limit=BATCH_ROWS)
+            claimed += self._receive(waiting)
+            self.answered_at = time.monotonic()
+            # Fewer than a batch were all that waited, and by now each is in somebody's hands.
+            if len(waiting) < BATCH_ROWS or (ids and claimed >= len(ids)):
+                return claimed
 
     def _receive(self, waiting: Mapping[str, int]) -> int:
         """Take rows: new ones together, and those that were claimed in vain with fewer neighbours each time.
@@ -184,7 +185,12 @@ class Receiving:
             if self._conversations.is_outage(error):
                 raise
             _log.warning("batch_failed", error=type(error).__name__, rows=len(batch), exc_info=True)
-            self._apply_singly(batch) if len(batch) > 1 else self._apply_poisoned(batch[0])
+            self._apply_halves(batch) if len(batch) > 1 else self._apply_poisoned(batch[0])
+
+    def _apply_halves(self, batch: Sequence[Row]) -> None:
+        """Come in few steps to what is poisoned, with its neighbours applied together in all but the last of them."""
+        self._apply_batch(batch[: len(batch) // 2])
+        self._apply_batch(batch[len(batch) // 2 :])
 
     def _apply_singly(self, batch: Sequence[Row]) -> None:
         for row in batch if len(batch) > 1 else ():

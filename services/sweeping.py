@@ -56,3 +56,7 @@ class Sweeping:
         if waiting:
             _log.info("stranded_events_rung", count=len(waiting), leases_expired=returned)
         return len(waiting)
+
+    def overdue(self) -> list[str]:
+        """The id of the row that waits longest, if it waits too long; no ring is made for it."""
+        return self._events.waiting(now=self._clock.now() - self._after, limit=1)

@@ -43,6 +43,8 @@ class Courier:
         #: The chats in hand, and when (s) each was taken.
         self._in_hand: dict[str, tuple[Turn, float]] = {}
         self._renewed = time.monotonic()
+        #: Whether more may be due than there were threads for.
+        self._is_full = True
 
     def start(self) -> None:
         """Begin to look."""
@@ -54,7 +56,7 @@ class Courier:
         return self._looking.is_alive()
 
     def stop(self) -> None:
-        """Take nothing more, and wait until what is in hand has come to its end."""
+        """Take nothing more, begin no further message, and wait until those that were begun have come to their end."""
         self._stopping.set()
         self._bell.set()
         if self._looking.ident is not None:
@@ -72,14 +74,17 @@ class Courier:
                 self._stopping.wait(AFTER_FAILURE_S)
 
     def _look(self) -> None:
+        """Hand out what is due, as far as there are threads for it; note whether more may be."""
         self._hold_on()
+        self._is_full = True
         counts = self._counts()
         while (room := self._threads - counts.total()) > 0 and not self._stopping.is_set():
             saturated = [account_id for account_id, count in counts.items() if count >= self._most_of_one]
             turns = self._delivering.claim(limit=room, without=saturated)
-            if not turns:
+            beyond = self._hand_out(turns, counts)
+            if len(turns) < room:
+                self._is_full = bool(saturated or beyond)
                 return
-            self._hand_out(turns, counts)
             counts = self._counts()
 
     def _counts(self) -> Counter[str]:
@@ -87,8 +92,8 @@ class Courier:
         with self._lock:
             return Counter(turn.outbox.config_id for turn, _ in self._in_hand.values())
 
-    def _hand_out(self, turns: Sequence[Turn], counts: Counter[str]) -> None:
-        """Hand out what was claimed, but of no account more than its share: the rest is given back."""
+    def _hand_out(self, turns: Sequence[Turn], counts: Counter[str]) -> int:
+        """Hand out what was claimed, but of no account more than its share: the rest is given back, and counted."""
         now, beyond = time.monotonic(), []
         for turn in turns:
             if counts[turn.outbox.config_id] >= self._most_of_one:
@@ -99,18 +104,22 @@ class Courier:
                 self._in_hand[turn.outbox.id] = turn, now
             self._pool.submit(self._work, turn)
         self._delivering.give_back(beyond)
+        return len(beyond)
 
     def _work(self, turn: Turn) -> None:
         clear_contextvars()
+        is_more = True
         try:
-            self._delivering.work(turn)
+            is_more = self._delivering.work(turn, is_leaving=self._stopping.is_set)
         except BaseException as error:
             _log.error("courier_crashed", error=type(error).__name__, exc_info=True)
             raise
         finally:
             with self._lock:
                 self._in_hand.pop(turn.outbox.id, None)
-            self._bell.set()
+            # Where all that was due is in hand, there is nothing to look for.
+            if is_more or self._is_full:
+                self._bell.set()
 
     def _hold_on(self) -> None:
         """Renew the leases of what is in hand, now and then, and not for ever."""

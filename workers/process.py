@@ -1,4 +1,4 @@
-"""One worker process: Dramatiq's workers and the courier inside, a metrics port, and an orderly end on SIGTERM.
+"""One worker process: Dramatiq's workers, courier and lookout inside, a metrics port, an orderly end on SIGTERM.
 
 What is slow has a worker with threads of its own, so that webhooks never wait for a vendor. Scale by starting more of
 these processes. Deliberately not Dramatiq's own command line: it forks, and takes all siblings down with one that dies
@@ -22,6 +22,7 @@ from runtime.stopping import stop_signal
 from services.wiring import Services
 from workers.actors import declare
 from workers.courier import Courier
+from workers.lookout import Lookout
 from workers.metrics_port import serve_metrics
 from workers.middleware import Observed
 
@@ -56,17 +57,19 @@ def run_worker(settings: Settings) -> None:
     ]
     dramatiq.set_broker(workers[0].broker)
     courier = Courier(services.delivering, services.bell, threads=settings.send_threads)
+    lookout = Lookout(services.receiving, services.sweeping, after=settings.sweep_after.total_seconds())
     stop = stop_signal()
-    metrics = serve_metrics(settings.metrics_bind, services.store.problem)
     for worker in workers:
         worker.start()
     courier.start()
+    lookout.start()
     settle_heap()
+    metrics = serve_metrics(settings.metrics_bind, services.store.problem)
     _log.info("worker_started", threads=settings.worker_threads, send_threads=settings.send_threads)
-    whole = _work(workers, stop, courier)
+    whole = _work(workers, stop, courier, lookout)
     _log.info("worker_stopping")
     leave_in_time()
-    _stop(workers, courier)
+    _stop(workers, courier, lookout)
     metrics.close()
     if not whole:
         raise SystemExit(1)
@@ -83,20 +86,20 @@ def build_worker(
     return worker
 
 
-def _work(workers: Sequence[Worker], stop: threading.Event, courier: Courier | None = None) -> bool:
+def _work(workers: Sequence[Worker], stop: threading.Event, *others: Courier | Lookout) -> bool:
     """Wait to be told to stop; return early, and false, should a thread have died: half a worker is none."""
     while not stop.wait(LOOK_EVERY_S):
         threads = [thread for one in workers for thread in (*one.workers, *one.consumers.values())]
-        if not all(thread.is_alive() for thread in threads) or (courier and not courier.is_alive):
+        if not all(thread.is_alive() for thread in threads) or not all(one.is_alive for one in others):
             _log.error("worker_thread_died")
             return False
     return True
 
 
-def _stop(workers: Sequence[Worker], courier: Courier) -> None:
+def _stop(workers: Sequence[Worker], *others: Courier | Lookout) -> None:
     """Let everybody end what they have begun, all at the same time."""
     ending = [threading.Thread(target=worker.stop, kwargs={"timeout": GRACE_MS}, daemon=True) for worker in workers]
-    ending.append(threading.Thread(target=courier.stop, daemon=True))
+    ending += [threading.Thread(target=one.stop, daemon=True) for one in others]
     for thread in ending:
         thread.start()
     for thread in ending:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from models.store.batch import Batch
 from models.store.collections import Documents
+from models.store.transactions import insist
 
 _PLACE: Final = "last_message_time"
 _FROM_NEWEST: Final[list[dict[str, Any]]] = [{"$set": {"lastMessageTime": "$lastMessage.timestamp"}}]
@@ -26,4 +27,4 @@ def leave_unlisted(batch: Batch) -> list[Any]:
 def enlist(chats: Documents, keys: Sequence[Any]) -> None:
     """Give chats the place of their newest message; may be repeated, and come late."""
     if keys:
-        chats.update_many({"_id": {"$in": list(keys)}}, _FROM_NEWEST)
+        insist(lambda: chats.update_many({"_id": {"$in": list(keys)}}, _FROM_NEWEST))

@@ -9,14 +9,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import pymongo
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from pymongo.errors import PyMongoError
 
-from models.store.collections import Store
+from models.store.collections import Documents, Store
 from models.values import EventStatus, MessageStatus
 from runtime.clock import Clock
 from runtime.logs import logger
@@ -35,8 +35,11 @@ from runtime.metrics import (
 BUDGET_S: Final = 0.8
 #: How long (s) a reading serves: several scrapers, or a nervous one, cost one reading.
 KEPT_S: Final = 1.0
-#: States in which a stored webhook waits for something.
-WAITING: Final = (EventStatus.PENDING, EventStatus.PROCESSING)
+#: How far is counted: a gauge that reads so much means so much or more. Counting takes a second for every few millions
+#: of rows, and when most waits the gauges must not be missing.
+COUNTED: Final = 500_000
+#: Among how many of the oldest waiting webhooks those that workers hold are looked for: they take the oldest.
+HELD_AMONG: Final = 20_000
 #: States of outbound messages whose fate is open.
 OPEN: Final = (MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNKNOWN)
 
@@ -51,6 +54,9 @@ class Depth:
 
     count: int
     oldest: datetime | None
+
+
+NOTHING: Final = Depth(0, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +107,8 @@ class DepthCollector(Collector):
         try:
             with pymongo.timeout(BUDGET_S):
                 return _Reading(
-                    events={state.value: self._of(state) for state in WAITING},
-                    messages={state.value: self._messages.count_documents({"status": state.value}) for state in OPEN},
+                    events=self._webhooks(),
+                    messages={state.value: _count(self._messages, {"status": state.value}) for state in OPEN},
                     oldest_queued=self._oldest_queued(),
                     media=self._files_to_fetch(),
                     paused=self._pauses.count_documents({"id": {"$gt": ""}, "pausedUntil": {"$exists": True}}),
@@ -120,16 +126,35 @@ class DepthCollector(Collector):
         """Look at messages with files to fetch, through the partial index on them; one being fetched is due later."""
         query = {"fetch.dueAt": {"$gt": _EVER}}
         oldest = self._messages.find_one(query, {"fetch.dueAt": 1, "_id": 0}, sort=[("fetch.dueAt", 1)])
-        count = self._messages.count_documents(query) if oldest else 0
+        count = _count(self._messages, query) if oldest else 0
         return Depth(count, oldest["fetch"]["dueAt"] if oldest else None)
 
-    def _of(self, state: EventStatus) -> Depth:
-        """Look at one state, through the partial index on unfinished rows; a row being processed has a lease."""
-        leased = {"$exists": state is EventStatus.PROCESSING}
-        query = {"status": EventStatus.PENDING.value, "leaseUntil": leased}
-        oldest = self._events.find_one(query, {"nextAttemptAt": 1, "_id": 0}, sort=[("nextAttemptAt", 1)])
-        count = self._events.count_documents(query) if oldest else 0
-        return Depth(count, (oldest or {}).get("nextAttemptAt"))
+    def _webhooks(self) -> dict[str, Depth]:
+        """Look at unfinished webhooks through the partial index on them; one being processed is one with a lease."""
+        pending = {"status": EventStatus.PENDING.value}
+        oldest: list[dict[str, Any]] = [
+            {"$match": pending},
+            {"$sort": {"nextAttemptAt": 1}},
+            {"$limit": HELD_AMONG},
+            {
+                "$group": {
+                    "_id": {"$gt": ["$leaseUntil", None]},
+                    "count": {"$sum": 1},
+                    "oldest": {"$min": "$nextAttemptAt"},
+                }
+            },
+        ]
+        found = {row["_id"]: Depth(row["count"], row["oldest"]) for row in self._events.aggregate(oldest)}
+        held, free = found.get(True, NOTHING), found.get(False, NOTHING)
+        total = _count(self._events, pending) if held.count + free.count >= HELD_AMONG else held.count + free.count
+        return {
+            EventStatus.PENDING.value: Depth(max(total - held.count, free.count), free.oldest),
+            EventStatus.PROCESSING.value: held,
+        }
+
+
+def _count(documents: Documents, query: Mapping[str, Any]) -> int:
+    return documents.count_documents(query, limit=COUNTED)
 
 
 _SERIES: Final = (

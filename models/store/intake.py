@@ -26,6 +26,8 @@ DUPLICATE_KEY: Final = 11000
 #: How long (s) storing a group may take, the majority's word and a change of primary included, before it is reported
 #: as not stored. A server that hangs would otherwise hold up every group behind it for longer than vendors wait.
 STORE_LIMIT_S: Final = 3.0
+#: Why MongoDB may not store a row though nothing is wrong with it: a shard or its primary is away, the disk is full.
+PASSING: Final = frozenset({6, 7, 50, 64, 89, 91, 133, 189, 202, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031})
 DURABLE: Final = WriteConcern(w="majority", j=True)
 _UNFINISHED: Final = [EventStatus.PENDING, EventStatus.PROCESSING]
 
@@ -36,6 +38,8 @@ class Stored(Enum):
     NEW = "new"
     DUPLICATE = "duplicate"
     REFUSED = "refused"
+    #: Not for the row's own sake; it may be stored when it comes again.
+    MISSED = "missed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class IntakeRow:
 def delivery_key(*, provider: str, account_id: str, target: str, body: bytes) -> bytes:
     """Identify a delivery: the same bytes for the same account are the same delivery, whoever carries them again.
 
-    `target` is the part of the URL that changes the meaning of the bytes (Twilio's callback query), mostly empty.
+    `target` is what else changes the meaning of the bytes (Twilio's callback query, the minute), mostly empty.
     """
     start = hashlib.sha256(f"{provider}\n{account_id}\n{target}\n".encode())
     start.update(body)
@@ -71,13 +75,17 @@ def intake_row(
     query: str,
     headers: Mapping[str, str],
     received_at: datetime,
+    timeless: bool = False,
 ) -> IntakeRow:
     """Encode a webhook as a pending row.
+
+    Of a `timeless` one the same bytes are the same delivery within a minute, and news later.
 
     Raises:
         bson.errors.InvalidDocument, ValueError: a header cannot be stored.
     """
-    key = delivery_key(provider=provider, account_id=config_id, target=query, body=body)
+    target = f"{query}\n{received_at:%Y-%m-%dT%H:%M}" if timeless else query
+    key = delivery_key(provider=provider, account_id=config_id, target=target, body=body)
     event_id = new_id("evt", received_at)
     document: dict[str, Any] = {
         "_id": bson.ObjectId(),
@@ -137,6 +145,11 @@ class Intake:
 def _results(count: int, errors: Sequence[Mapping[str, Any]]) -> list[Stored]:
     results = [Stored.NEW] * count
     for error in errors:
-        duplicate = error["code"] == DUPLICATE_KEY
-        results[error["index"]] = Stored.DUPLICATE if duplicate else Stored.REFUSED
+        results[error["index"]] = _result_of(error["code"])
     return results
+
+
+def _result_of(code: int) -> Stored:
+    if code == DUPLICATE_KEY:
+        return Stored.DUPLICATE
+    return Stored.MISSED if code in PASSING else Stored.REFUSED

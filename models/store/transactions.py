@@ -53,6 +53,8 @@ _NOT_THE_WORKS_FAULT: Final = frozenset(
         14031,  # OutOfDiskSpace
     }
 )
+#: What a primary says of a write that it has done, but not yet on a majority, when it ceases to be the primary.
+_PRIMARY_NO_MORE: Final = frozenset({91, 189, 10107, 11600, 11602, 13435, 13436})
 
 R = TypeVar("R")
 Work = Callable[[ClientSession], R]
@@ -74,6 +76,27 @@ def transact(client: "MongoClient[dict[str, Any]]", work: "Work[R]") -> R:
                 APPLY_RETRIES.inc()
                 time.sleep(random.uniform(0, min(MAX_PAUSE_S, 0.002 * 2**attempt)))  # noqa: S311  not a secret
     raise AssertionError("unreachable")
+
+
+def insist(write: Callable[[], R]) -> R:
+    """Do what may be done twice once more if its server was lost: the driver repeats no update of many by itself.
+
+    Raises:
+        PyMongoError: it cannot be done, or the database is away.
+    """
+    try:
+        return write()
+    except PyMongoError as error:
+        if not is_cut_off(error):
+            raise
+    return write()
+
+
+def is_cut_off(error: PyMongoError) -> bool:
+    """Whether a call lost its server half-way, by whatever end: there may be another primary in a moment."""
+    if isinstance(error, WriteConcernError):
+        return error.code in _PRIMARY_NO_MORE
+    return isinstance(error, AutoReconnect) and not isinstance(error, (ServerSelectionTimeoutError, NetworkTimeout))
 
 
 def is_outage(error: BaseException) -> bool:

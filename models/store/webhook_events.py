@@ -13,11 +13,13 @@ from uuid import uuid4
 import pymongo
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
 
 from models.ids import PREFIXES, first_id
 from models.store.chat_list import enlist
 from models.store.codec import from_document, to_document
 from models.store.collections import AT_ONCE, Store, bare
+from models.store.transactions import insist, is_cut_off
 from models.values import EventStatus
 from models.webhook_event import EventItem, WebhookEvent
 from runtime.errors import Conflict, LeaseLost, NotFound
@@ -88,21 +90,29 @@ class WebhookEvents:
         a lease.
         """
         token = uuid4().hex
-        taken = self._events.update_many(
-            {"id": {"$in": list(ids)}, **_UNCLAIMED, **({"attempts": 0} if new_only else {})},
-            {
-                "$set": {"claim": token, "leaseUntil": until, "updatedAt": now},
-                "$inc": {"generation": 1, "attempts": 1},
-            },
-            hint=_BY_ID,
-        )
-        if not taken.modified_count:
+        wanted = {"id": {"$in": list(ids)}, **_UNCLAIMED, **({"attempts": 0} if new_only else {})}
+        change = {
+            "$set": {"claim": token, "leaseUntil": until, "updatedAt": now},
+            "$inc": {"generation": 1, "attempts": 1},
+        }
+        count = self._take(wanted, change)
+        if not count:
             return []
         held = {"id": {"$in": list(ids)}, "claim": token}
-        claimed = self._read_claimed(held, taken.modified_count)
-        if claimed and len(claimed) < taken.modified_count:
+        claimed = self._read_claimed(held, count)
+        if claimed and len(claimed) < count:
             self._give_back({**held, "id": {"$in": list(ids), "$gt": claimed[-1].id}}, now=now)
         return claimed
+
+    def _take(self, wanted: Mapping[str, Any], change: Mapping[str, Any]) -> int:
+        """Mark rows as taken; return how many at most, for of a call that broke off nobody knows how many it took."""
+        try:
+            return self._events.update_many(wanted, change, hint=_BY_ID).modified_count
+        except PyMongoError as error:
+            if not is_cut_off(error):
+                raise
+        self._events.update_many(wanted, change, hint=_BY_ID)
+        return len(wanted["id"]["$in"])
 
     def _read_claimed(self, held: dict[str, Any], count: int) -> list[WebhookEvent]:
         claimed: list[WebhookEvent] = []
@@ -125,7 +135,7 @@ class WebhookEvents:
 
     def renew(self, claimed: Sequence[WebhookEvent], *, until: datetime) -> bool:
         """Hold on to claimed rows, and say whether all are still held; what another worker took stays with it."""
-        renewed = self._events.update_many(_held(claimed), {"$set": {"leaseUntil": until}})
+        renewed = insist(lambda: self._events.update_many(_held(claimed), {"$set": {"leaseUntil": until}}))
         return renewed.matched_count == len(claimed)
 
     def give_back(self, claimed: Sequence[WebhookEvent], *, now: datetime) -> None:
@@ -201,7 +211,7 @@ class WebhookEvents:
         if not ids:
             return 0
         decided = {"id": {"$in": list(ids)}, "ending": {"$exists": True}}
-        return self._events.update_many(decided, _CLOSE).modified_count
+        return insist(lambda: self._events.update_many(decided, _CLOSE)).modified_count
 
     def _close_decided(self, ids: Sequence[str]) -> None:
         """Do what their worker died before: give the chats their place, then close the rows."""

@@ -9,12 +9,16 @@ import pytest
 from pymongo import MongoClient
 
 from ingest.committer import MAX_GROUP, Committer
+from models.store import intake
 from models.store.collections import Store
 from models.store.intake import Intake, IntakeRow, Stored, intake_row
 from runtime.clock import SystemClock
 from runtime.errors import HooklineError, Unavailable
 from tests.support.failing import failing
 from tests.support.waiting import until
+
+#: What MongoDB says of a document that its validator refuses: here it stands for what no test can bring about.
+DOCUMENT_FAILED = 121
 
 
 @pytest.fixture
@@ -57,8 +61,9 @@ def heard() -> Heard:
 
 @pytest.fixture
 def opened(store: Store, heard: Heard) -> Open:
-    def committer(*, limit: int = 1000, patience: float = 10, committed: Any = None) -> Committer:
-        return Committer(Intake(store.webhookevents), limit=limit, patience=patience, committed=committed or heard)
+    def committer(*, limit: int = 1000, patience: float = 10, committed: Any = None, **bounds: int) -> Committer:
+        intake = Intake(store.webhookevents)
+        return Committer(intake, limit=limit, patience=patience, committed=committed or heard, **bounds)
 
     return committer
 
@@ -155,6 +160,16 @@ def test_what_is_not_confirmed_is_never_promised_and_later_recognised(
     assert store.webhookevents.count_documents({}) == 1
 
 
+def test_a_row_that_a_shard_without_a_primary_missed_is_not_refused_for_good(
+    opened: Open, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "PASSING", {DOCUMENT_FAILED})
+    store.database.command("collMod", "webhookevents", validator={"headers.x-poison": {"$exists": False}})
+
+    with pytest.raises(Unavailable):
+        opened().submit(row(b"missed", headers={"x-poison": "1"}))
+
+
 def test_a_duplicate_of_what_no_majority_has_is_not_promised_either(opened: Open, store: Store) -> None:
     committer = opened()
     assert committer.submit(row(b"same")) is Stored.NEW
@@ -179,6 +194,34 @@ def test_too_many_waiting_are_turned_away_at_once(opened: Open, store: Store) ->
         assert took < 0.1
         assert [one.result() for one in (first, *others)] == [Stored.NEW] * 3
     assert store.webhookevents.count_documents({}) == 3
+
+
+def test_few_that_are_large_are_turned_away_at_once_too(opened: Open, store: Store) -> None:
+    committer = opened(limit_bytes=1_000_000)
+    large = [row(b"%d" % n + b"x" * 400_000) for n in range(3)]
+    with failing(store.webhookevents, "insert", blockTimeMS=700) as begun, ThreadPoolExecutor(8) as pool:
+        first = pool.submit(committer.submit, row(b"first" + b"x" * 900_000))
+        begun()
+        others = [pool.submit(committer.submit, one) for one in large[:2]]
+        until(lambda: committer._queue.qsize() == 2, seconds=5, what="both to wait")
+
+        with pytest.raises(Unavailable, match="too many"):
+            committer.submit(large[2])
+        small = pool.submit(committer.submit, row(b"small"))
+
+        assert [one.result() for one in (first, *others, small)] == [Stored.NEW] * 4
+    assert committer.submit(large[2]) is Stored.NEW, "what was committed waits no more"
+
+
+def test_what_waited_in_vain_is_no_burden_for_ever(opened: Open, store: Store) -> None:
+    committer = opened(limit_bytes=1_000_000)
+    with failing(store.webhookevents, "insert", errorCode=10107, errorLabels=[]):
+        for n in range(5):
+            with pytest.raises(Unavailable, match="did not confirm"):
+                committer.submit(row(b"%d" % n + b"x" * 400_000))
+
+    assert committer._waiting_bytes == 0
+    assert committer.submit(row(b"at last" + b"x" * 900_000)) is Stored.NEW
 
 
 def test_nobody_waits_longer_than_the_vendor_would(opened: Open, store: Store) -> None:

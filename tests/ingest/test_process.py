@@ -36,9 +36,9 @@ def url(system: System) -> str:
 class Line:
     """One connection, spoken to in raw bytes."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience: float = 5) -> None:
         host, port = url.removeprefix("http://").split(":")
-        self._socket = socket.create_connection((host, int(port)), timeout=5)
+        self._socket = socket.create_connection((host, int(port)), timeout=patience)
 
     def __enter__(self) -> "Line":
         return self
@@ -230,6 +230,13 @@ def test_several_webhooks_on_one_connection_are_each_answered(system: System, ur
             assert line.say(head(body, length(body)) + body).answer() == 200
 
     assert len(bodies(system)) == 5
+
+
+@pytest.mark.parametrize("begun", [b"", b"PRI * HTT", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", head(b"")[:-4]])
+def test_who_never_says_what_he_wants_is_shown_out(begun: bytes, url: str) -> None:
+    """Each of these would otherwise take a place for ever, of the thousand that there are."""
+    with Line(url, patience=15) as line:
+        assert line.say(begun).answer() == 0
 
 
 def test_slow_bodies_do_not_hold_up_the_others_while_a_thread_is_left(system: System, url: str) -> None:

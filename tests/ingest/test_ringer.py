@@ -110,6 +110,25 @@ def test_a_refused_row_rings_for_nobody(ringer: Ringer, queue: Queue) -> None:
     assert queue.rung == [group[0].id, group[2].id]
 
 
+def test_while_enough_rings_wait_for_workers_no_more_are_made(
+    store: Store, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ringing, "ENOUGH_RINGS", 3)
+    monkeypatch.setattr(ringing, "LOOK_EVERY_S", 0)
+    ringer = Ringer(Intake(store.webhookevents), ring=queue, rings_waiting=lambda: len(queue.rings))
+    before = counted("left_to_waiting_rings")
+
+    for n in range(10):
+        ringer.committed(rows(MAX_IDS, start=n * MAX_IDS), [Stored.NEW] * MAX_IDS)
+    until(lambda: counted("left_to_waiting_rings") == before + 7, seconds=10, what="the rings left out")
+    assert len(queue.rings) == 3
+
+    queue.rings.clear()
+    (late,) = rows(1, start=9_999)
+    ringer.committed([late], [Stored.NEW])
+    until(lambda: queue.rung == [late.id], seconds=5, what="a ring when the others were answered")
+
+
 @pytest.mark.parametrize("status", ["pending", "processing", "processed", "failed", "ignored"])
 def test_a_repeated_delivery_is_rung_again_unless_it_is_at_its_end(
     status: str, ringer: Ringer, queue: Queue, store: Store

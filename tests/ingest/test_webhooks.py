@@ -1,15 +1,21 @@
 """The receiver: whose webhook it is, who may speak for whom, and what becomes of repeats and of junk."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
+from prometheus_client import REGISTRY
 
+from ingest.ringer import ENOUGH_RINGS
 from models.store.configs import Configs
+from models.store.intake import delivery_key
+from models.whatsapp_config import WhatsAppConfig
 from providers import registry
+from providers.chatapi import PROVIDER as CHATAPI
 from runtime.broker import NAMESPACE
 from runtime.jobs import RECEIVE
 from tests.support import meta_webhooks as meta
@@ -25,6 +31,14 @@ MESSAGES = f"{NAMESPACE}:{RECEIVE.queue}.msgs"
 def rung(client: redis.Redis) -> list[str]:
     """Ids in the queue, in the order of nothing in particular."""
     return [one for data in client.hvals(MESSAGES) for one in json.loads(data)["args"][0]]
+
+
+def neighbour(receiver: Street) -> WhatsAppConfig:
+    """Another tenant's account; the module's tests share it, for a number has one."""
+    there = (one for one in receiver.services.configs.live() if one.phone_number_id == OTHER_NUMBER)
+    return next(there, None) or add_meta_account(
+        receiver.services, number_id=OTHER_NUMBER, secret=OTHER_SECRET, business_id="77"
+    )
 
 
 def test_a_stored_webhook_keeps_the_bytes_and_no_secret(receiver: Street) -> None:
@@ -47,6 +61,28 @@ def test_workers_are_rung_for_what_was_stored(receiver: Street, redis_client: re
 
     (row,) = receiver.rows()
     until(lambda: row["id"] in rung(redis_client), seconds=5, what="the ring")
+
+
+def test_rings_that_nobody_answers_do_not_pile_up(receiver: Street, redis_client: redis.Redis) -> None:
+    queue = f"{NAMESPACE}:{RECEIVE.queue}"
+    redis_client.rpush(queue, *range(ENOUGH_RINGS))
+
+    def left_out() -> float:
+        labels = {"job": RECEIVE.name, "outcome": "left_to_waiting_rings"}
+        return REGISTRY.get_sample_value("hookline_rings_total", labels) or 0
+
+    def after_another(condition: Callable[[], object]) -> object:
+        assert receiver.post(meta.envelope(meta.text())).status_code == 200
+        return condition()
+
+    before = left_out()
+    until(lambda: after_another(lambda: left_out() > before), seconds=10, what="a ring left out")
+    waiting, before = redis_client.llen(queue), left_out()
+    until(lambda: after_another(lambda: left_out() > before + 3), seconds=10, what="some more")
+
+    assert redis_client.llen(queue) == waiting
+    redis_client.flushall()
+    until(lambda: after_another(lambda: rung(redis_client)), seconds=10, what="rings when the others were answered")
 
 
 def test_fifty_copies_at_once_are_fifty_times_200_and_one_row(receiver: Street) -> None:
@@ -83,7 +119,7 @@ def test_a_repeat_is_rung_again_only_while_its_first_copy_waits(
 
 
 def test_the_same_bytes_for_two_accounts_are_two_deliveries(receiver: Street) -> None:
-    other = add_meta_account(receiver.services, number_id=OTHER_NUMBER, secret=OTHER_SECRET, business_id="77")
+    other = neighbour(receiver)
     body = json.dumps({"object": "whatsapp_business_account", "entry": []}).encode()
 
     assert receiver.post(body, path=f"{PATH}/{receiver.services.account.id}").status_code == 200
@@ -123,7 +159,7 @@ def test_junk_with_a_valid_signature_is_stored_as_it_came(kind: str, receiver: S
 
 
 def test_one_tenants_secret_does_not_speak_for_anothers_number(receiver: Street) -> None:
-    other = add_meta_account(receiver.services, number_id=OTHER_NUMBER, secret=OTHER_SECRET, business_id="77")
+    other = neighbour(receiver)
     ours = meta.envelope(meta.text("stolen words"), number_id=meta.NUMBER_ID)
 
     answers = [
@@ -144,7 +180,7 @@ def test_one_tenants_secret_does_not_speak_for_anothers_number(receiver: Street)
 
 
 def test_a_hidden_name_of_another_tenant_has_no_effect_either(receiver: Street) -> None:
-    add_meta_account(receiver.services, number_id=OTHER_NUMBER, secret=OTHER_SECRET, business_id="77")
+    neighbour(receiver)
     hidden = meta.envelope(meta.text("hidden words"), number_id=meta.NUMBER_ID).replace(
         meta.NUMBER_ID.encode(), "".join(f"\\u{ord(digit):04x}" for digit in meta.NUMBER_ID).encode()
     )
@@ -308,3 +344,15 @@ def _with(receiver: Street, **changed: Any) -> Any:
     from dataclasses import replace
 
     return replace(receiver.settings, **changed)
+
+
+def test_a_state_of_an_instance_may_come_back_another_day(receiver: Street) -> None:
+    """It holds no time: linked, unlinked and linked again are three words, two of them the same bytes."""
+    account = receiver.services.connecting.add(CHATAPI, {"instanceId": "318842", "webhookSecret": "s" * 22})
+    said = b'{"instanceStatus": "got qr code", "instanceId": "318842"}'
+    path = f"/api/whatsapp/webhooks/chatapi/{account.id}?token={'s' * 22}"
+
+    assert receiver.post(said, path=path).status_code == 200
+
+    (row,) = receiver.rows()
+    assert row["deliveryKey"] != delivery_key(provider="chatapi", account_id=account.id, target="", body=said)

@@ -6,6 +6,7 @@ controls: with the remedy taken away the same account does not balance.
 
 import signal
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from tests.support.waiting import until
 #: Seconds from the end of a fault until every acknowledged message must be in its chat.
 RECOVERY = 30
 #: Leases short enough that a killed worker's rows come back within the promised time.
+#: Seconds without a primary: longer than the receiver looks for one, shorter than a lease.
+ELECTION = 11
 SETTINGS = {"LEASE_SECONDS": "5", "SWEEP_AFTER_SECONDS": "2"}
 
 
@@ -140,6 +143,36 @@ def test_the_database_stopped_is_503_and_never_a_200_that_is_not_durable(system:
     assert_balances(system, vendor.ledger)
 
 
+def test_an_election_as_long_as_mongodbs_own_costs_its_length_and_no_lease(tmp_path: Path) -> None:
+    with running(tmp_path) as system:
+        # Addressed as the member of a set, not directly: who lost the primary waits for the next.
+        system.extra["MONGODB_URI"] = system.mongo.uri.replace("directConnection=true", "replicaSet=rs0")
+        url = system.start_receiver()
+        system.start("clock")
+        system.start("worker")
+        with Vendor(url) as vendor:
+            until(lambda: vendor.sent(200), seconds=60, what="load")
+            until(lambda: in_work(system), seconds=20, what="a batch in work")
+            back = step_down(system, ELECTION)
+            target = len(vendor.ledger.acknowledged) + 100
+            until(lambda: vendor.sent(target), seconds=60, what="load after the election")
+
+        assert_balances(system, vendor.ledger)
+        assert set(vendor.ledger.refused) <= {503}
+        late = {"receivedAt": {"$lt": back}, "processedAt": {"$gt": back + timedelta(seconds=8)}}
+        assert system.store.webhookevents.count_documents(late) == 0, "nobody waits for a lease to end"
+        assert system.store.webhookevents.count_documents({"attempts": {"$ne": 1}}) == 0
+
+
+def step_down(system: System, seconds: int) -> datetime:
+    """Leave the database without a primary for a while; return when it had one again."""
+    admin = system.store.client.admin
+    admin.command("replSetStepDown", seconds, force=True)
+    assert not admin.command("hello")["isWritablePrimary"]
+    until(lambda: admin.command("hello")["isWritablePrimary"], seconds=60, what="a primary")
+    return system.services.clock.now()
+
+
 def test_a_worker_told_to_stop_leaves_nothing_undone(system: System) -> None:
     url = system.start_receiver()
     worker = system.start("worker")
@@ -173,14 +206,14 @@ def test_a_transaction_left_open_by_a_dead_worker_holds_nobody_up_for_long(syste
 
 
 def test_control_without_the_sweep_a_flushed_queue_strands_messages(system: System) -> None:
-    """No clock runs, so nothing rings again for what the queue forgot."""
+    """No clock runs and no worker looks by itself, so nobody finds what the queue forgot."""
     url = system.start_receiver()
     with Vendor(url) as vendor:
         until(lambda: vendor.sent(100), seconds=60, what="load")
     # A ring still to come would bring along everything that waits.
     system.processes[0].kill()
     redis.Redis.from_url(system.valkey.uri).flushall()
-    system.start("worker")
+    system.start("worker", without="nobody looks unasked")
 
     with pytest.raises(AssertionError, match="in vain"):
         until(lambda: balanced(system, vendor.ledger), seconds=8, what="the account to balance")

@@ -154,3 +154,15 @@ def test_without_redis_work_is_done_and_redis_left_in_peace_for_a_while() -> Non
     assert entered(lanes, None)
 
     assert lanes._alone_until > time.monotonic()
+
+
+def test_the_oldest_redis_we_promise_knows_every_command(ours: Lanes, redis_client: redis.Redis) -> None:
+    redis_client.config_resetstat()
+    assert entered(ours, None)
+
+    used = {name.removeprefix("cmdstat_") for name in redis_client.info("commandstats")} - {"config|resetstat", "info"}
+    told = redis_client.eval("return redis.call('COMMAND', 'DOCS', unpack(ARGV))", 0, *used)
+    described = dict(zip(told[::2], told[1::2], strict=True))
+    since = {name: facts[facts.index(b"since") + 1] for name, facts in described.items()}
+    assert len(since) == len(used) > 3
+    assert all(tuple(map(int, version.split(b"."))) <= (6, 0, 0) for version in since.values()), since

@@ -59,6 +59,7 @@ READ: dict[str, tuple[str, object]] = {
     "RATE_LIMIT": ("10/second", "10/second"),
     "MAX_BODY_BYTES": ("2048", 2048),
     "INTAKE_QUEUE_SIZE": ("7", 7),
+    "INTAKE_QUEUE_BYTES": ("20000000", 20_000_000),
     "INTAKE_TIMEOUT_SECONDS": ("2.5", timedelta(seconds=2.5)),
     "LEASE_SECONDS": ("30", timedelta(seconds=30)),
     "SWEEP_AFTER_SECONDS": ("1", timedelta(seconds=1)),
@@ -112,6 +113,7 @@ WRONG: list[tuple[str, str]] = [
         for value in ("0", "-1", "two", "1.5", "9" * 9)
     ),
     *(("MAX_BODY_BYTES", value) for value in ("1023", str(16 * 1024 * 1024), "4MB")),
+    *(("INTAKE_QUEUE_BYTES", value) for value in ("0", "16000000", "64MB", "9" * 12)),
     *(("RATE_LIMIT", value) for value in ("600", "600/fortnight", "-1/second")),
     *(
         (f"{name}_{unit}".upper(), value)

@@ -82,6 +82,22 @@ def test_it_ends_what_it_has_begun_and_begins_nothing_more(desk: Desk) -> None:
     assert desk.vendor.accepted(then.id) == 0
 
 
+def test_of_a_chat_in_hand_it_begins_no_further_message(desk: Desk) -> None:
+    """With a slow vendor all of them would take longer than a process may take to end, and the last be in doubt."""
+    courier = Courier(desk.wired.delivering, desk.wired.bell, threads=1)
+    chat_id = desk.chat()
+    messages = [desk.write(chat_id, f"n{n}") for n in range(5)]
+    desk.vendor.on_taken = lambda _: time.sleep(0.3)
+    courier.start()
+    until(lambda: len(desk.vendor.books) == 1, seconds=5, what="the first to be under way")
+
+    courier.stop()
+
+    assert [desk.message(one).status.value for one in messages] == ["accepted", *["queued"] * 4]
+    desk.deliver()
+    assert [booked.ref for booked in desk.vendor.books] == [one.id for one in messages]
+
+
 def test_a_chat_in_hand_for_longer_than_its_lease_stays_in_hand(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.courier.RENEW_EVERY_S", 0.1)
     desk.write(desk.chat())

@@ -143,3 +143,24 @@ def test_told_to_stop_with_the_queue_dead_it_ends_in_time(wired: Wired, tmp_path
     finally:
         process.kill()
         valkey.kill()
+
+
+@pytest.mark.fault
+def test_a_worker_whose_redis_is_dead_still_receives(wired: Wired, tmp_path: Path) -> None:
+    valkey = ValkeyEngine(tmp_path / "valkey")
+    told = environment(wired, REDIS_URL=valkey.start(), SWEEP_AFTER_SECONDS="1")
+    process = Process("worker", told, tmp_path / "worker.log")
+    try:
+        until(lambda: _answers(f"http://{told['METRICS_BIND']}"), seconds=30, what="the worker to start")
+        valkey.kill()
+        for n in range(3):
+            event_id = wired.store_webhook(meta.envelope(meta.text(f"n{n}", message_id=f"wamid.{n}")))
+            until(
+                lambda: wired.events.get(event_id).status == "processed",  # noqa: B023
+                seconds=15,
+                what="it to be received without a ring",
+            )
+        assert process.alive
+    finally:
+        process.kill()
+        valkey.kill()
