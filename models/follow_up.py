@@ -85,6 +85,8 @@ class FollowUp:
     cancelled_by: str | None = None
     #: Whether it comes to nothing should the customer write before it is due.
     cancel_on_reply: bool = False
+    #: Since when an answer is waited for, where that was said, or put off, after it was planned.
+    reply_awaited_since: datetime | None = None
     priority: Priority = Priority.MEDIUM
     reminder_sent: bool = False
     reminder_sent_at: datetime | None = None
@@ -100,6 +102,11 @@ class FollowUp:
     deleted_by: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+    @property
+    def silent_since(self) -> datetime | None:
+        """What the customer wrote after this moment is the answer that was waited for; None where none is."""
+        return (self.reply_awaited_since or self.created_at) if self.cancel_on_reply else None
 
 
 def idempotency_key(follow_up: FollowUp) -> str:

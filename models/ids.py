@@ -49,6 +49,8 @@ _NANOSECONDS_PER_MS: Final = 1_000_000
 _RANDOM_BYTES: Final = 10
 #: Leaves room to count upwards within a millisecond without running out of the 80 bits.
 _RANDOM_START: Final = (1 << 79) - 1
+#: Milliseconds for which ids may be made in turns, and still be in order.
+_REMEMBERED: Final = 1_000
 
 
 class _Sequence:
@@ -59,17 +61,18 @@ class _Sequence:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._ms = -1
-        self._last = 0
+        #: The next number of each of the latest milliseconds: threads make ids for several in turns.
+        self._next: dict[int, int] = {}
 
     def next(self, ms: int) -> int:
         with self._lock:
-            if ms == self._ms:
-                self._last += 1
-            else:
-                self._ms = ms
-                self._last = int.from_bytes(os.urandom(_RANDOM_BYTES), "big") & _RANDOM_START
-            return self._last
+            number = self._next.pop(ms, None)
+            if number is None:
+                number = int.from_bytes(os.urandom(_RANDOM_BYTES), "big") & _RANDOM_START
+                if len(self._next) >= _REMEMBERED:
+                    del self._next[next(iter(self._next))]
+            self._next[ms] = number + 1
+            return number
 
     def forget(self) -> None:
         """Start anew, in a fork that would otherwise count on from its parent's number."""

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, Protocol
 
 import gridfs
 from bson.binary import Binary
-from gridfs.errors import NoFile
+from gridfs.errors import CorruptGridFile, NoFile
 
 from models.store.collections import Store
 from runtime.errors import NotFound
@@ -96,6 +96,9 @@ class GridFiles:
 
 def _pieces(found: gridfs.GridOut, length: int) -> Iterator[bytes]:
     with found:
-        while length > 0 and (piece := found.read(min(PIECE, length))):
-            length -= len(piece)
-            yield piece
+        try:
+            while length > 0 and (piece := found.read(min(PIECE, length))):
+                length -= len(piece)
+                yield piece
+        except CorruptGridFile:
+            raise NotFound("The storage has lost a part of the file.") from None

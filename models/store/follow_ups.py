@@ -23,6 +23,8 @@ _UNFIRED: Final[Mapping[str, Any]] = {
     "reminderSent": False,
 }
 _FIRED: Final[Mapping[str, Any]] = {**_UNFIRED, "reminderSent": True}
+#: Rows about waiting customers that are looked at in one go, at most: those who still wait must not hide the others.
+LOOKED_AT: Final = 5_000
 _IN_ORDER: Final = [("scheduledAt", 1), ("id", 1)]
 #: Chats in which an answer is still awaited.
 _OPEN: Final = [ChatStatus.UNASSIGNED.value, ChatStatus.ASSIGNED.value]
@@ -124,9 +126,9 @@ class FollowUps:
 
     def settle_answered(self, *, now: datetime, limit: int, session: Session) -> list[FollowUp]:
         """End those that the clock made about a waiting customer who was answered meanwhile."""
-        rows = self._find({**_FIRED, "origin": {"$exists": True}}, limit, session)
+        rows = self._find({**_FIRED, "origin": {"$exists": True}}, LOOKED_AT, session)
         waiting = self._chat_ids({"id": {"$in": _chats_of(rows)}, "waitingSince": {"$exists": True}}, session)
-        settled = [row for row in rows if row.chat_id not in waiting]
+        settled = [row for row in rows if row.chat_id not in waiting][:limit]
         self._mark(settled, {"status": FollowUpStatus.COMPLETED, "completed_at": now}, now, session)
         return settled
 
@@ -138,7 +140,9 @@ class FollowUps:
     def claim_template(self, found: FollowUp, *, until: datetime) -> bool:
         """Take the queueing of a follow-up's message upon oneself until a moment; say whether nobody else has."""
         claim = {"$set": {"templateDueAt": until}, "$inc": {"template.attempts": 1}}
-        return bool(self._rows.update_one(_template_at(found, found.template_due_at), claim).modified_count)
+        # Taken back in this moment there is none, and a count of its attempts would be all there is of it.
+        there = {**_template_at(found, found.template_due_at), "template": {"$exists": True}}
+        return bool(self._rows.update_one(there, claim).modified_count)
 
     def settle_template(self, found: FollowUp, *, until: datetime, outcome: Mapping[str, Any], now: datetime) -> None:
         """Write down what became of a message, whatever became of its follow-up meanwhile."""
@@ -177,12 +181,12 @@ class FollowUps:
 
     def _answered(self, rows: Sequence[FollowUp], session: Session) -> set[str]:
         """Name those of the rows that are about a customer's silence, and whose customer has written since."""
-        asking = [row for row in rows if row.cancel_on_reply]
+        asking = [(row, since) for row in rows if (since := row.silent_since)]
         if not asking:
             return set()
-        query = {"id": {"$in": _chats_of(asking)}, "lastInboundAt": {"$exists": True}}
+        query = {"id": {"$in": _chats_of([row for row, _ in asking])}, "lastInboundAt": {"$exists": True}}
         wrote = {row["id"]: row["lastInboundAt"] for row in self._chats.find(query, session=session)}
-        return {row.id for row in asking if row.created_at and wrote.get(row.chat_id, row.created_at) > row.created_at}
+        return {row.id for row, since in asking if wrote.get(row.chat_id, since) > since}
 
     def _chat_ids(self, query: Mapping[str, Any], session: Session) -> set[str]:
         return {row["id"] for row in self._chats.find(query, {"id": 1}, session=session)}

@@ -138,8 +138,11 @@ class MediaFiles:
         return [row["chatId"] for row in self._messages.find(query, {"chatId": 1})]
 
     def show_in(self, media_id: str, message_id: str, *, session: ClientSession | None = None) -> None:
-        """Let those who may see a message see a file."""
-        self._files.update_one({"id": media_id}, {"$addToSet": {"messageIds": message_id}}, session=session)
+        """Let those who may see a message see a file; of very many messages the latest count."""
+        # Not a set without end: one picture may stand in every message of a campaign.
+        new = {"id": media_id, "messageIds": {"$ne": message_id}}
+        shown = {"$push": {"messageIds": {"$each": [message_id], "$slice": -SHOWN_IN}}}
+        self._files.update_one(new, shown, session=session)
 
     def remember_upload(self, media_id: str, upload: VendorUpload, *, now: datetime) -> None:
         """Keep a vendor's id of a file in the place of the account's former ones."""
@@ -147,10 +150,6 @@ class MediaFiles:
         self._files.update_one({"id": media_id}, {"$pull": replaced})
         update = {"$push": {"uploads": to_document(upload)}, "$set": {"updatedAt": now}}
         self._files.update_one({"id": media_id}, update)
-
-    def forget_upload(self, media_id: str, vendor_id: str) -> None:
-        """Drop a vendor's id that turned out to be no good."""
-        self._files.update_one({"id": media_id}, {"$pull": {"uploads": {"mediaId": vendor_id}}})
 
     def abandoned(self, *, before: datetime, limit: int) -> list[MediaFile]:
         """Files whose storing was begun before a moment and never ended."""

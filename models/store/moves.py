@@ -97,6 +97,8 @@ class Moves:
 
 def recount(store: Store, batch: Batch, session: ClientSession, now: datetime) -> None:
     """Count anew what chats show from which or into which messages were moved, and their customers."""
+    if not batch.recounted:
+        return
     moved: dict[str, set[datetime]] = {}
     for chat_id, moved_at in batch.recounted.items():
         chat = batch.chats[chat_id].entity

@@ -4,7 +4,7 @@ A claim is thrift, not truth: who may send a message is decided by the message's
 so two workers on one outbox are wasteful, never wrong. Deliberately nothing about messages.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,6 +20,8 @@ from models.values import MessageStatus
 
 #: Rows that one sweep looks at, at most; the next sweep takes the rest.
 SWEEP_LIMIT: Final = 5_000
+#: How often one who claims looks again because others were faster.
+LOOKS: Final = 3
 #: What only says who looks at a chat may be lost with a primary: somebody then looks once more.
 _THRIFTY: Final = WriteConcern(w=1)
 
@@ -85,21 +87,36 @@ class Outboxes:
         without: Collection[str] = (),
         only: Collection[str] | None = None,
     ) -> list[Outbox]:
-        """Take outboxes that are due, the longest waiting first; none of the accounts `without`, or `only` of some."""
+        """Take outboxes that are due, the longest waiting first; none of the accounts `without`, or `only` of some.
+
+        Fewer than the limit were all that were due, as far as others do not take them faster than we look.
+        """
         due = _due(now, without=without, only=only)
-        found = [from_document(Outbox, row) for row in self._rows.find(due).sort("nextAt", 1).limit(limit)]
-        if not found:
-            return []
+        ours: list[Outbox] = []
+        for _ in range(LOOKS):
+            found = [
+                from_document(Outbox, row) for row in self._rows.find(due).sort("nextAt", 1).limit(limit - len(ours))
+            ]
+            taken = self._take(found, due, until) if found else []
+            ours += taken
+            if len(taken) == len(found) or len(ours) == limit:
+                break
+        return ours
+
+    def _take(self, found: Sequence[Outbox], due: Mapping[str, Any], until: datetime) -> list[Outbox]:
+        """Take those of the rows that are still due."""
         token, ids = uuid4().hex, [one.id for one in found]
         taken = self._rows.update_many(
             {"id": {"$in": ids}, **due},
             {"$set": {"claim": token, "leaseUntil": until}, "$inc": {"generation": 1}},
         ).modified_count
-        if 0 < taken < len(found):
+        if not taken:
+            return []
+        if taken < len(found):
             ours = {row["id"] for row in self._rows.find({"id": {"$in": ids}, "claim": token}, {"id": 1})}
             found = [one for one in found if one.id in ours]
         # The version is the one seen before the claim: whatever was queued since makes another look worth it.
-        return [replace(one, claim=token, lease_until=until) for one in found] if taken else []
+        return [replace(one, claim=token, lease_until=until) for one in found]
 
     def renew(self, claimed: Iterable[Outbox], *, until: datetime) -> None:
         """Hold on to claimed rows; what another worker took stays with it."""
@@ -108,19 +125,22 @@ class Outboxes:
             query = {"id": {"$in": [one.id for one in held]}, "claim": {"$in": list({one.claim for one in held})}}
             self._rows.update_many(query, {"$set": {"leaseUntil": until}})
 
-    def release(self, outbox: Outbox, *, next_at: datetime) -> None:
-        """Let go of a row until a moment; at once, where something was queued meanwhile."""
+    def release(self, outbox: Outbox, *, next_at: datetime) -> bool:
+        """Let go of a row until a moment; at once and false where something was queued meanwhile."""
         free = {"$unset": {"claim": 1, "leaseUntil": 1}}
         held = {"id": outbox.id, "claim": outbox.claim}
         same = {**held, "version": outbox.version}
-        if not self._rows.update_one(same, {**free, "$set": {"nextAt": next_at}}).matched_count:
-            self._rows.update_one(held, free)
+        if self._rows.update_one(same, {**free, "$set": {"nextAt": next_at}}).matched_count:
+            return True
+        self._rows.update_one(held, free)
+        return False
 
-    def finish(self, outbox: Outbox, *, now: datetime) -> None:
-        """Remove a row that has nothing left to send, unless something was queued meanwhile."""
+    def finish(self, outbox: Outbox, *, now: datetime) -> bool:
+        """Remove a row that has nothing left to send; false where something was queued meanwhile, and it stays."""
         gone = self._rows.delete_one({"id": outbox.id, "claim": outbox.claim, "version": outbox.version})
         if not gone.deleted_count:
             self.release(outbox, next_at=now)
+        return bool(gone.deleted_count)
 
     def is_due(self, *, now: datetime, without: Collection[str] = ()) -> bool:
         """Say whether any row waits to be claimed."""

@@ -149,8 +149,9 @@ def _check_examples(part: Part, place: Place, key: str, found: Sequence[str]) ->
     """Reviewers want to see each value filled in."""
     example = part.get("example")
     given = example if isinstance(example, Mapping) else {}
-    rows = given.get(key) or given.get(f"{key}_named_params") or []
-    count = len(rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], list) else rows)
+    told = given.get(key) or given.get(f"{key}_named_params")
+    rows = told if isinstance(told, list) else []
+    count = len(rows[0] if rows and isinstance(rows[0], list) else rows)
     if count < len(found):
         place.step("example").refuse(f"Give an example of each value: {', '.join(found)}.")
 

@@ -21,6 +21,9 @@ MAX_PAYLOAD: Final = 256
 #: Control characters and line breaks of every script.
 _BREAKS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MANY_SPACES: Final = " " * 5
+#: Levels of a value in the vendor's own words, and whole numbers that a document can hold.
+_DEEPEST: Final = 20
+_WHOLE: Final = range(-(2**63), 2**63)
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 #: Furthest north or east, in degrees.
 _BOUNDS: Final = {"latitude": 90.0, "longitude": 180.0}
@@ -87,6 +90,18 @@ def within(value: object, place: Place, keys: Mapping[str, bool]) -> Mapping[str
     return None if missing else value
 
 
+def unstorable(value: object, *, depth: int = 0) -> str | None:
+    """Say why no document can hold a value that is given in the vendor's own words; None where one can."""
+    if depth > _DEEPEST:
+        return "Is nested too deep."
+    if isinstance(value, int) and value not in _WHOLE:
+        return "Has a number that is too large."
+    if isinstance(value, Mapping) and any("\0" in name for name in value):
+        return "Has a name with the character U+0000."
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    return next((why for one in inner if (why := unstorable(one, depth=depth + 1))), None)
+
+
 def in_body(value: object, place: Place) -> Sent | None:
     """A value of the body: a text, an amount of money or a moment; the latter two as Meta localises them."""
     if isinstance(value, Mapping) and len(value) == 1:
@@ -110,7 +125,7 @@ def _currency(value: object, place: Place) -> Sent | None:
     fallback = plain(given["fallbackValue"], place.step("fallbackValue"))
     if not isinstance(given["code"], str) or not _CURRENCY.fullmatch(given["code"]):
         place.step("code").refuse("Must be a currency such as GBP.")
-    if type(given["amount1000"]) is not int:
+    if type(given["amount1000"]) is not int or given["amount1000"] not in _WHOLE:
         place.step("amount1000").refuse("Must be the amount times 1000, a whole number.")
     if len(place.complaints) > before:
         return None
@@ -176,6 +191,9 @@ def _action(value: object, place: Place) -> Sent | None:
     """What the vendor calls an action, in its own words: a flow's token and data, products, an order."""
     if not isinstance(value, Mapping):
         place.refuse("Must be an object: the vendor's `action`.")
+        return None
+    if why := unstorable(value):
+        place.refuse(why)
         return None
     return {"type": "action", "action": dict(value)}
 

@@ -171,7 +171,7 @@ class Syncing:
             raise _BrokenOff(f"the account cannot be asked: {error}") from None
         except CallError as error:
             raise _Passing(f"the vendor cannot be reached ({error.reason})") from None
-        found = book.read(answer)
+        found = book.read_at(answer, cursor=cursor)
         if isinstance(found, SendError):
             kind = _Passing if found.kind in _PASSING else _BrokenOff
             raise kind(f"the vendor refused: {found.error.code or answer.status} {found.error.message or ''}".strip())

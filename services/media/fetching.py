@@ -14,6 +14,7 @@ from typing import Final
 from models.media_file import MediaFile, files_of
 from models.message import Media, Message
 from models.store.media_files import MediaFiles
+from models.store.transactions import is_outage
 from models.values import MediaState
 from runtime.clock import Clock
 from runtime.errors import LeaseLost
@@ -132,6 +133,16 @@ class MediaFetching:
         MEDIA_SECONDS.observe(max(0.0, (self._clock.now() - work.message.received_at).total_seconds()))
 
     def _try(self, message: Message, media: Media, way: Way) -> MediaFile | Trouble:
+        """Get a file and keep it; whatever fails beside the database is the file's trouble, and said at its message."""
+        try:
+            return self._kept(message, media, way)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            _log.error("media_not_kept", message_id=message.id, error=type(error).__name__, exc_info=True)
+            return Trouble("not_kept")
+
+    def _kept(self, message: Message, media: Media, way: Way) -> MediaFile | Trouble:
         with tempfile.TemporaryDirectory(prefix="hookline-media-") as directory:
             arrived = way.fetch(media, Path(directory) / "file")
             if isinstance(arrived, Trouble):

@@ -6,7 +6,7 @@ Deliberately no sending. An upload may happen twice and does no harm, so whateve
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import BinaryIO, Final, cast
 
 from models.caller import Caller
@@ -32,6 +32,8 @@ MARGIN: Final = timedelta(hours=12)
 #: How our own files' ids begin.
 OURS: Final = "med_"
 _WEB: Final = ("https://", "http://")
+#: Outcomes of attempts after which only a person asks for another.
+_ENDED: Final = frozenset({"accepted", "failed", "unknown"})
 
 
 class Lending:
@@ -80,13 +82,16 @@ class Lending:
         try:
             file = self._rows.get(media.media_id or "")
             self._rows.show_in(file.id, message.id)
-            return self._lend(file, media, account)
+            return self._lend(file, media, account, since=_asked_again_at(message))
         except NotFound:
             return _problem(ErrorKind.FINAL, "media_gone", "The file is not here any more")
 
-    def _lend(self, file: MediaFile, media: Media, account: Account) -> SendableMedia | SendError:
+    def _lend(
+        self, file: MediaFile, media: Media, account: Account, *, since: datetime | None
+    ) -> SendableMedia | SendError:
         access = self._providers[account.provider].media
-        uploaded = _uploaded(file, account, self._clock)
+        kept = access.uploads_kept if access else None
+        uploaded = _uploaded(file, account, self._clock, since=since + kept if since and kept else None)
         if uploaded is not None:
             LENDINGS.labels(account.provider, "again").inc()
             return SendableMedia(vendor_id=uploaded)
@@ -129,10 +134,16 @@ def is_ours(media: Media) -> bool:
     return (media.media_id or "").startswith(OURS)
 
 
-def _uploaded(file: MediaFile, account: Account, clock: Clock) -> str | None:
-    """Find the account's own id of a file that is good for a while yet."""
-    still = clock.now() + MARGIN
-    good = (one for one in file.uploads if one.config_id == account.id and one.expires_at > still)
+def _asked_again_at(message: Message) -> datetime | None:
+    """When a person asked for another attempt: the last may have failed for the vendor's id of the file."""
+    ended = any(one.outcome in _ENDED for one in message.attempts or ())
+    return message.queued_at if ended else None
+
+
+def _uploaded(file: MediaFile, account: Account, clock: Clock, *, since: datetime | None) -> str | None:
+    """Find the account's own id of a file that is good for a while yet, or until so late where that is said."""
+    still = max(clock.now() + MARGIN, since or clock.now())
+    good = (one for one in file.uploads if one.config_id == account.id and one.expires_at >= still)
     return next((one.media_id for one in good), None)
 
 

@@ -18,7 +18,8 @@ from runtime.crypto import Secret
 PURPOSE: Final = b"hookline media links"
 #: How long a link is good: vendors fetch at once, and some of them again when a phone comes back.
 LIFE: Final = timedelta(hours=24)
-_SECONDS = re.compile(r"[0-9]{1,12}")
+#: So many digits last until the year 2286; a calendar has no room for many more.
+_SECONDS: Final = re.compile(r"[0-9]{1,10}")
 
 
 class Links:

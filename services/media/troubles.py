@@ -30,6 +30,7 @@ TROUBLES: Final[dict[str, tuple[str, int | None]]] = {
     "host_not_allowed": ("the address of the file is not the vendor's", 1),
     "private_address": ("the address of the file leads into a private network", 1),
     "too_many_redirects": ("the address of the file leads on and on", 1),
+    "not_kept": ("it could not be stored here", None),
     "timeout": ("the file did not come in time", 6),
     "tls": ("the vendor's certificate is not valid", None),
 }

@@ -15,6 +15,7 @@ from runtime.clock import Clock
 from runtime.errors import Conflict, Forbidden, HooklineError, Invalid, NotFound
 from runtime.logs import logger
 from runtime.metrics import FOLLOW_UPS
+from services.sending.queueing import ANSWERED
 
 #: Messages handed on in one turn, at most.
 LIMIT: Final = 500
@@ -32,9 +33,18 @@ class QueueTemplate(Protocol):
     """Queues a template message to a chat's customer."""
 
     def __call__(
-        self, *, chat_id: str, name: str, language: str | None, values: Mapping[str, Any], idempotency_key: str
+        self,
+        *,
+        chat_id: str,
+        name: str,
+        language: str | None,
+        values: Mapping[str, Any],
+        idempotency_key: str,
+        silent_since: datetime | None,
     ) -> str:
         """Queue the message and return our id of it; the same key queues one message, however often it is used.
+
+        With `silent_since` it is not queued should the customer have written since: Conflict `answered`.
 
         Raises:
             Invalid, Conflict, NotFound, Forbidden: the message cannot be sent, now or later.
@@ -45,10 +55,14 @@ class QueueTemplate(Protocol):
 class Messaging:
     """Hands on the messages of reminders that fired."""
 
-    def __init__(self, follow_ups: FollowUps, clock: Clock, queue: QueueTemplate) -> None:
+    def __init__(
+        self, follow_ups: FollowUps, clock: Clock, queue: QueueTemplate, *, late: timedelta = timedelta(days=1)
+    ) -> None:
         self._follow_ups = follow_ups
         self._clock = clock
         self._queue = queue
+        #: How long after its reminder a message may still be begun with.
+        self._late = late
 
     def due(self) -> int:
         """Queue the messages of the reminders that fired; return how many."""
@@ -75,6 +89,8 @@ class Messaging:
         template = found.template
         if template is None:
             return {"state": ReminderStep.FAILED, "error": "not_found"}
+        if not template.attempts and self._is_too_late(found):
+            return {"state": ReminderStep.DROPPED, "error": "too_late"}
         try:
             message_id = self._queue(
                 chat_id=found.chat_id,
@@ -82,14 +98,20 @@ class Messaging:
                 language=template.language,
                 values=template.values,
                 idempotency_key=idempotency_key(found),
+                silent_since=found.silent_since,
             )
         except _REFUSALS as error:
-            return {"state": ReminderStep.FAILED, "error": _reason(error)}
+            reason = _reason(error)
+            return {"state": ReminderStep.DROPPED if reason == ANSWERED else ReminderStep.FAILED, "error": reason}
         except Exception as error:  # noqa: BLE001  one message's trouble is not the others'
             _log.warning("reminder_message_not_queued", follow_up_id=found.id, error=type(error).__name__)
             given_up = template.attempts + 1 >= MAX_ATTEMPTS
             return {"state": ReminderStep.FAILED, "error": "not_queued"} if given_up else None
         return {"state": ReminderStep.QUEUED, "message_id": message_id}
+
+    def _is_too_late(self, found: FollowUp) -> bool:
+        """Whether no clock has come to this message for so long that customers would wonder at it."""
+        return found.reminder_sent_at is not None and self._clock.now() - found.reminder_sent_at > self._late
 
 
 def _reason(error: HooklineError) -> str:

@@ -98,7 +98,7 @@ class Planning:
     def _change(self, session: Session, follow_up_id: str, values: Mapping[str, Any], by: Caller) -> Change:
         now = self._clock.now()
         before = self._follow_ups.get(follow_up_id, session=session)
-        differing = {name: value for name, value in values.items() if value != getattr(before, name)}
+        differing = {name: value for name, value in values.items() if not _is_same(value, getattr(before, name))}
         if not differing:
             return Change(before, {})
         if before.status in FINAL:
@@ -133,6 +133,12 @@ def _consequences(before: FollowUp, differing: Mapping[str, Any], now: datetime,
             "reminder_sent_at": None,
             "template_due_at": None,
         }
+    if differing.get("template", before) is None:
+        # The reminder may have fired, and its message not been queued yet.
+        changes["template_due_at"] = None
+    if "scheduled_at" in differing or differing.get("cancel_on_reply"):
+        # What the customer wrote before was no answer to this.
+        changes["reply_awaited_since"] = now
     return changes
 
 
@@ -163,6 +169,13 @@ def _check_time(moment: datetime, now: datetime) -> None:
         problem = "This moment is too far away."
     if problem:
         raise Invalid("the follow-up cannot be planned then", fields={"scheduledAt": [problem]})
+
+
+def _is_same(said: Any, known: Any) -> bool:
+    """Whether a caller repeats what stands; of a message they say what it is, not what became of it."""
+    if isinstance(said, ReminderTemplate) and isinstance(known, ReminderTemplate):
+        return (said.name, said.language, said.values) == (known.name, known.language, known.values)
+    return bool(said == known)
 
 
 def _who(by: Caller) -> str:

@@ -21,8 +21,9 @@ from runtime.metrics import SEND_CALL_SECONDS
 from services.sending.destinations import destination_of
 from services.sending.gate import Gate
 
-#: How long (s) recording is tried again while the database is away: as long as the message is ours.
-PATIENCE_S: Final = 15.0
+#: How long (s) recording is tried again while the database is away. Longer than the lease: what somebody else finds
+#: after that is `unknown`, which a late word of what really became of it puts right.
+PATIENCE_S: Final = 120.0
 #: The pause (s) between two tries.
 PAUSE_S: Final = 0.25
 #: The code of the conflict that a message is in whose chat was united with another, until it has followed.
@@ -119,6 +120,9 @@ class Calling:
             return sender.request(sending)
         except Invalid as error:
             return final("invalid", str(error), details=", ".join(sorted(error.fields)) or None)
+        except Exception as error:  # noqa: BLE001  it would be the same the next time, and those behind it would wait
+            _log.error("request_not_built", message_id=sending.message.id, error=type(error).__name__, exc_info=True)
+            return final("not_built", "The request to the vendor could not be built")
 
     def call(self, ready: Ready, *, deadline: timedelta) -> Receipt | SendError:
         """Make the call, once, and judge its answer. Total."""

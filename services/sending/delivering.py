@@ -115,7 +115,7 @@ class Delivering:
         """Take chats that are due, at most so many, and none of some accounts."""
         now = self._clock.now()
         self._resting = {account_id: until for account_id, until in list(self._resting.items()) if until > now}
-        paused = {key: one for key, one in self._pausing.known().items() if one.paused_until is not None}
+        paused = {key: one for key, one in self._pausing.remembered().items() if one.paused_until is not None}
         resting = set(self._resting)
         closed = {*without, *resting, *paused}
         probed = (pause for pause in paused.values() if pause.id not in {*without, *resting})
@@ -133,26 +133,30 @@ class Delivering:
         for turn in turns:
             self._outboxes.release(turn.outbox, next_at=self._clock.now())
 
-    def work(self, turn: Turn) -> None:
-        """Send a chat's messages until none is left, one has to wait, or others are to have their turn."""
+    def work(self, turn: Turn, *, is_leaving: Callable[[], bool] = lambda: False) -> bool:
+        """Send a chat's messages until none is left, one has to wait, others are to have their turn, or we are leaving.
+
+        Say whether there is, or may be, more to be sent at once.
+        """
         outbox = turn.outbox
         try:
-            next_at = self._work(turn)
+            next_at = self._work(turn, is_leaving)
         except Exception as error:  # noqa: BLE001  one chat's trouble is not the others'; its row is found again
             _log.error("delivery_crashed", chat_id=outbox.id, error=type(error).__name__, exc_info=True)
             next_at = self._clock.now() + AFTER_CRASH
         try:
             if next_at is None:
-                self._outboxes.finish(outbox, now=self._clock.now())
-            else:
-                self._outboxes.release(outbox, next_at=next_at)
+                return not self._outboxes.finish(outbox, now=self._clock.now())
+            as_seen = self._outboxes.release(outbox, next_at=next_at)
         except Exception as error:  # noqa: BLE001  the lease ends by itself
             _log.info("outbox_left_to_its_lease", chat_id=outbox.id, error=type(error).__name__)
+            return False
+        return not as_seen or next_at <= self._clock.now()
 
-    def _work(self, turn: Turn) -> datetime | None:
+    def _work(self, turn: Turn, is_leaving: Callable[[], bool]) -> datetime | None:
         """Send what is due; return when to look again, None where nothing is left."""
         for _ in range(1 if turn.probe else IN_A_ROW):
-            if not turn.probe and self._is_paused(turn.outbox.config_id):
+            if is_leaving() or (not turn.probe and self._is_paused(turn.outbox.config_id)):
                 break
             head, is_all = self._sends.head(turn.outbox.id)
             if head is None:

@@ -64,13 +64,13 @@ class Gate:
             raise Conflict("No address leads to this chat any more.", code="no_address")
         return to
 
-    def check_window(self, chat: Chat, provider: Provider, types: Iterable[MessageType], now: datetime) -> None:
-        """Make sure that the service window is open, or that it does not matter.
+    def check_window(self, chat: Chat, window: timedelta | None, types: Iterable[MessageType], now: datetime) -> None:
+        """Make sure that the account's service window is open, or that it does not matter.
 
         Raises:
             Conflict: it is closed; `details` names the templates that may be sent.
         """
-        if provider.service_window is None or _ANYTIME.issuperset(types):
+        if window is None or _ANYTIME.issuperset(types):
             return
         until = chat.window_expires_at
         if until is not None and now < until - self._margin:

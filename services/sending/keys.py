@@ -14,12 +14,16 @@ from services.sending.orders import Order
 
 
 def key_of(chat_id: str, order: Order, by: Caller | None, key: str, now: datetime) -> IdempotencyKey:
-    """Describe an order under its key; the same key of another caller is another one."""
-    whose = by.token_id if by is not None else "hookline"
+    """Describe an order under its key; the same key of another caller is another one.
+
+    Hookline's own keys say all of what they are for: a reminder's message is the same one even where its chat was
+    united with another, or its wording changed, between two tries.
+    """
+    whose, body = (by.token_id, [chat_id, order.spelled]) if by is not None else ("hookline", [])
     return IdempotencyKey(
         id=new_id("idem", now),
         key=_hashed([whose, key]),
-        body_hash=_hashed([chat_id, order.spelled]),
+        body_hash=_hashed(body),
         expires_at=now + LIFETIME,
     )
 

@@ -58,6 +58,10 @@ class Pausing:
                 self._known, self._known_at = self._pauses.all(), now
             return self._known
 
+    def remembered(self) -> Mapping[str, SendPause]:
+        """As `known`, but not asked for anew while there are none: who sends asks before each message."""
+        return self.known() if self._known else {}
+
     def take_probe(self, pause: SendPause) -> SendPause | None:
         """Take the one probe of an interval; the next is due when the next, longer interval has ended.
 

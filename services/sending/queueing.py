@@ -31,6 +31,8 @@ from services.sending.gate import Gate
 from services.sending.keys import key_of
 from services.sending.orders import FillTemplate, Order, TemplateChoice, pieces, template_content
 
+#: The code of the conflict that a message is in which was to break a silence that the customer has broken.
+ANSWERED: Final = "answered"
 #: Pieces that one text may be split into, at most.
 MAX_PIECES: Final = 20
 _CONTENT: Final = tuple(field.name for field in fields(Content))
@@ -57,6 +59,8 @@ class _Taking:
     by: Caller | None
     key: IdempotencyKey | None
     now: datetime
+    #: Nothing is taken should the customer have written since.
+    silent_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,28 +106,42 @@ class Queueing:
         return self.take(chat_id, order, by=by, idempotency_key=idempotency_key).messages[0]
 
     def queue_template(
-        self, *, chat_id: str, name: str, language: str | None, values: Mapping[str, Any], idempotency_key: str
+        self,
+        *,
+        chat_id: str,
+        name: str,
+        language: str | None,
+        values: Mapping[str, Any],
+        idempotency_key: str,
+        silent_since: datetime | None = None,
     ) -> str:
         """Queue a template message of Hookline's own accord; return our id of it.
 
         Raises: as `take` does.
         """
         order = Order(template=TemplateChoice(name=name, language=language, values=values))
-        return self.queue(chat_id, order, idempotency_key=idempotency_key).id
+        return self.take(chat_id, order, idempotency_key=idempotency_key, silent_since=silent_since).messages[0].id
 
     def take(
-        self, chat_id: str, order: Order, *, by: Caller | None = None, idempotency_key: str | None = None
+        self,
+        chat_id: str,
+        order: Order,
+        *,
+        by: Caller | None = None,
+        idempotency_key: str | None = None,
+        silent_since: datetime | None = None,
     ) -> Queued:
         """Queue what was ordered, or find what the same order under the same key had queued.
 
         Raises:
             NotFound: there is no such chat, or no such message to answer.
-            Conflict: blocked, window_closed, account_inactive, cannot_send, no_address or idempotency_conflict.
+            Conflict: blocked, window_closed, account_inactive, cannot_send, no_address, idempotency_conflict; or
+                answered, where the customer has written after `silent_since`.
             Invalid: the message is not one that can be sent, by field.
         """
         now = self._clock.now()
         key = key_of(chat_id, order, by, idempotency_key, now) if idempotency_key else None
-        taking = _Taking(chat_id=chat_id, order=order, by=by, key=key, now=now)
+        taking = _Taking(chat_id=chat_id, order=order, by=by, key=key, now=now, silent_since=silent_since)
         if key is not None and (known := self._sends.known_key(key.key, now=now)):
             return self._repeated(key, known)
         chat = self._sends.chat(chat_id)
@@ -162,6 +180,7 @@ class Queueing:
         chat = batch.chats.get(taking.chat_id)
         if chat is None:
             raise NotFound(f"There is no chat {taking.chat_id}.")
+        _check_silence(chat.entity, taking.silent_since)
         to = self._judged(chat.entity, way, contents, session, taking.now)
         at = self._outboxes.put(chat.entity.id, chat.entity.config_id, at=taking.now, session=session)
         quoted = _quoted(batch, chat.entity, taking.order)
@@ -182,7 +201,7 @@ class Queueing:
         phone, user_id = (to.phone, to.user_id) if to else (None, None)
         blocked = self._sends.is_blocked(phone=phone, user_id=user_id, session=session)
         to = self._gate.check_chat(chat, blocked=blocked, to=to)
-        self._gate.check_window(chat, way.provider, [content.type for content in contents], now)
+        self._gate.check_window(chat, way.provider.window(way.account), [content.type for content in contents], now)
         return to
 
     def _repeated(self, asked: IdempotencyKey, known: IdempotencyKey, session: Session | None = None) -> Queued:
@@ -221,6 +240,12 @@ def _message(
         timestamp=at,
         received_at=at,
     )
+
+
+def _check_silence(chat: Chat, since: datetime | None) -> None:
+    """Make sure that the customer has not written since, in the transaction that a message of theirs collides with."""
+    if since is not None and chat.last_inbound_at is not None and chat.last_inbound_at > since:
+        raise Conflict("The customer has written meanwhile.", code=ANSWERED)
 
 
 def _quoted(batch: Batch, chat: Chat, order: Order) -> Message | None:

@@ -14,16 +14,20 @@ from models.chat import LastMessage
 from models.chat_tally import preview
 from models.delivery_status import READ_STATUS, TIMES, advance, earliest
 from models.message import Attempt, Message, MessageError, Reaction
+from models.pending_update import PendingUpdate
 from models.store.audit import Session
 from models.store.batch import Batch, Tracked, Wanted
 from models.store.conversations import Conversations
 from models.store.sending import Sends
-from models.values import MessageStatus, MessageType
+from models.values import MessageStatus, MessageType, SenderType
 from providers.outbound import Receipt, SendError
 from runtime.clock import Clock
 from runtime.errors import LeaseLost
+from runtime.logs import logger
 from runtime.metrics import FENCED_WRITES, SEND_SECONDS
+from services.conversing.echoes import absorb
 from services.conversing.messages import close_window, restate
+from services.conversing.own_sends import BEHIND, QUEUE_NUMBER
 from services.conversing.reconciling import Reconciling
 
 #: Outcomes of attempts that count for nothing; of these only the latest are kept.
@@ -33,6 +37,8 @@ FREE_KEPT: Final = 3
 KEPT: Final = 40
 #: Who reacted, where the business did.
 BUSINESS: Final = "business"
+
+_log = logger(__name__)
 
 
 class Recording:
@@ -50,10 +56,21 @@ class Recording:
         if message.type is MessageType.REACTION or not self._accepted_plainly(message, receipt, now):
             self._accepted_after_all(message, receipt, now)
         SEND_SECONDS.observe((now - (message.queued_at or now)).total_seconds())
-        key = [(message.config_id, receipt.provider_message_id)] if receipt.provider_message_id else []
-        waiting = self._conversations.reconcilable(key, [message.id])
+        waiting = self._waiting(message, receipt)
         if waiting:
             self._reconciling.settle(waiting)
+
+    def _waiting(self, message: Message, receipt: Receipt) -> list[PendingUpdate]:
+        """Find what came before the answer, by the vendor's id or by the number that the answer has instead."""
+        if receipt.provider_message_id:
+            key = [(message.config_id, receipt.provider_message_id)]
+            return self._conversations.reconcilable(key, [message.id])
+        waiting = self._conversations.reconcilable([], [message.id])
+        number = receipt.metadata.get(QUEUE_NUMBER)
+        if isinstance(number, int) and message.attempts:
+            since = message.attempts[-1].at - BEHIND
+            waiting += self._conversations.numbered(message.config_id, number, since=since)
+        return waiting
 
     def put_back(self, message: Message, outcome: str, error: SendError, *, next_at: datetime) -> None:
         """Return a message to the queue; what the vendor would not even look at costs no attempt."""
@@ -122,10 +139,15 @@ class Recording:
             known = batch.by_ref.get(message.id)
             if known is None:
                 return
-            echo = batch.messages.get((message.config_id, receipt.provider_message_id or ""))
-            if echo is not None and echo is not known:
-                self._merge(batch, known, echo, session, now)
-            values = _taken(known.entity, message.generation, receipt, now)
+            other = batch.messages.get((message.config_id, receipt.provider_message_id or ""))
+            told = receipt
+            if other is not None and other is not known:
+                if _is_echo(other.entity):
+                    self._merge(batch, known, other, session, now)
+                else:
+                    _log.warning("vendor_id_of_another", message_id=message.id, other_id=other.entity.id)
+                    told = replace(receipt, provider_message_id=None)
+            values = _taken(known.entity, message.generation, told, now)
             restate(batch, known, **values)
             target = batch.by_ref.get(message.target_id or "")
             if target is not None:
@@ -141,21 +163,7 @@ class Recording:
     ) -> None:
         """Take an echo that was stored as a message of its own into the message it is an echo of."""
         known, other = mine.entity, echo.entity
-        values: dict[str, Any] = {"status": advance(known.status, other.status)}
-        for name in ("sent_at", "delivered_at", "read_at", "played_at", "failed_at"):
-            theirs, ours = getattr(other, name), getattr(known, name)
-            values[name] = earliest(ours, theirs) if theirs else ours
-        for name in ("reactions", "reaction_times", "revoked_at", "pricing", "conversation", "error"):
-            values[name] = getattr(known, name) or getattr(other, name)
-        restate(batch, mine, **values)
-        restate(
-            batch,
-            echo,
-            provider_message_id=None,
-            is_deleted=True,
-            deleted_at=now,
-            metadata={**(other.metadata or {}), "mergedInto": known.id},
-        )
+        absorb(batch, mine, echo, now=now)
         chat = batch.chats.get(other.chat_id)
         if chat is None or other.type is MessageType.REACTION:
             return
@@ -167,6 +175,11 @@ class Recording:
             newest = self._sends.newest(other.chat_id, without=other.id, session=session)
             shown = mine.entity if newest is None or newest.id == known.id else newest
             _show(chat, shown)
+
+
+def _is_echo(message: Message) -> bool:
+    """Whether a message may be another that came back: neither a customer's, nor one that we sent ourselves."""
+    return message.sender_type is SenderType.BUSINESS_APP and not message.attempts
 
 
 def _show(chat: Any, shown: Message) -> None:

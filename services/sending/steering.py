@@ -58,7 +58,7 @@ class Steering:
             Conflict: it is in another state, or its chat cannot be written to now.
         """
         message = self._sends.get(message_id)
-        _, provider, _ = self._gate.account(message.config_id)
+        account, provider, _ = self._gate.account(message.config_id)
 
         def change(session: Session, known: Message) -> dict[str, Any]:
             _check(known, RETRIABLE, "tried again")
@@ -67,7 +67,7 @@ class Steering:
             phone, user_id = (to.phone, to.user_id) if to else (None, None)
             blocked = self._sends.is_blocked(phone=phone, user_id=user_id, session=session)
             self._gate.check_chat(chat, blocked=blocked, to=to)
-            self._gate.check_window(chat, provider, [known.type], self._clock.now())
+            self._gate.check_window(chat, provider.window(account), [known.type], self._clock.now())
             at = self._outboxes.put(known.chat_id, known.config_id, at=self._clock.now(), session=session)
             return {
                 "status": MessageStatus.QUEUED,

@@ -17,7 +17,8 @@ import requests
 from redis import Redis
 
 from models.agent import Role
-from models.follow_up import FollowUpStatus
+from models.follow_up import FollowUpStatus, ReminderTemplate
+from models.ids import new_id
 from tests.api.rows import add_chat
 from tests.services.reminding.rows import add_follow_up, add_follow_ups, fired_times, trail
 from tests.support import meta_webhooks as meta
@@ -88,6 +89,43 @@ def test_a_clock_that_is_killed_while_it_fires_leaves_the_rest_to_the_other(syst
 
     until(lambda: fired(system) == MANY, seconds=60, what="all reminders to fire")
     assert fired_times(system.services, ids) == [1] * MANY
+
+
+def test_control_two_clocks_that_fire_what_they_have_read_remind_twice(system: System) -> None:
+    """FAULTS D1: the moment between reading and marking lasts until both have read."""
+    ids = due_now(system, 100)
+    clocks(system, 2, without="what was read is fired", REDIS_URL=NO_REDIS)
+    until(lambda: sum(fired_times(system.services, ids)) == 200, seconds=60, what="each to fire twice")
+    assert fired_times(system.services, ids) == [2] * 100
+
+
+@pytest.mark.parametrize(
+    ("death", "messages"),
+    [("dies before it writes down", 1), ("dies before it writes down, and has no key", 2)],
+    ids=["with its key", "control, without"],
+)
+def test_a_clock_killed_after_it_queued_a_reminders_message(system: System, death: str, messages: int) -> None:
+    """FAULTS D2: the next clock queues it again, which its key makes the same message; the control has no key."""
+    template = {"id": new_id("tpl"), "configId": system.services.account.id, "name": f"still_{messages}"}
+    approved = {"status": "approved", "language": "en", "isActive": True, "isDeleted": False}
+    system.store.templates.insert_one({**template, **approved, "components": [{"type": "BODY", "text": "Hello?"}]})
+    street, person, since = Street(system), f"4477009400{messages:02d}", in_seconds(system, -60)
+    street.write(person)
+    chat = street.heard([person], since)[person]
+    one = add_follow_up(system.services, chat_id=chat, template=ReminderTemplate(name=template["name"]))
+
+    [dying] = clocks(system, 1, without=death, REDIS_URL=NO_REDIS)
+    until(lambda: not dying.alive, seconds=60, what="the clock to die")
+    outbound = {"chatId": chat, "direction": "outbound"}
+    assert system.store.messages.count_documents(outbound) == 1
+    # Its lease need not be waited for.
+    system.store.followups.update_one({"id": one}, {"$set": {"templateDueAt": system.services.clock.now()}})
+    clocks(system, 1, REDIS_URL=NO_REDIS)
+
+    done = {"id": one, "template.state": "queued"}
+    until(lambda: system.store.followups.count_documents(done), seconds=60, what="the message to be written down")
+    assert system.store.messages.count_documents(outbound) == messages
+    assert fired_times(system.services, [one]) == [1]
 
 
 def test_a_clock_that_was_away_for_two_hours_fires_what_it_missed_in_order(system: System) -> None:

@@ -17,19 +17,19 @@ control that shows the same account not balancing once the mechanism is off ("ro
     C10 garbage, no id, 50 MB           here, test_c1_c10_*                                            row C10
     C11 budget spent                    test_sending_failures, test_c11_*                              row C11
     C12 token exchanged meanwhile       test_sending_failures, test_c12_*                              row C12
-    C13 many due at once                here, test_c13_*                                               [2]
-    D1  two clocks, 3,000 due           test_clocks, test_two_clocks_*                                 [3]
-    D2  clock killed while it fires     test_clocks, test_a_clock_that_is_killed_*                     [4]
+    C13 many due at once                here, test_c13_*                                               row C13; [2]
+    D1  two clocks, 3,000 due           test_clocks, test_two_clocks_*                                 test_clocks, D1
+    D2  clock killed while it fires     test_clocks, test_a_clock_that_is_killed_*,
+                                        test_a_clock_killed_after_it_queued_*                          its control
     D3  a reply in the moment           test_clocks, test_a_reply_in_the_moment_*                      test_clocks, D3
     D4  away for two hours              test_clocks, test_a_clock_that_was_away_*                      test_clocks, D4
-    D5  zones, DST, leap days           test_clocks, test_a_reminder_fires_at_*, test_days_and_*; [5]  test_clocks, D5
+    D5  zones, DST, leap days           test_clocks, test_a_reminder_fires_at_*, test_days_and_*; [3]  test_clocks, D5
     D6  Redis emptied                   test_clocks, test_redis_emptied_*                              test_clocks, D6
 
 [1] tests.services.sending.test_order, test_control_without_the_claim_*
-[2] tests.services.sending.test_pace, test_control_without_a_limit_*: a real process may be too slow to break one
-[3] tests.services.reminding.test_firing, test_without_the_claim_*: two processes need not meet, two threads are made to
-[4] tests.services.reminding.test_messaging, test_without_a_key_*
-[5] tests.services.reminding.test_firing, ODD_TIMES the clock set back: the odd instants themselves, by a moved clock
+[2] of a customer's pace: a number's, 80 a second, a process may be too slow to break; for that
+    tests.services.sending.test_pace, test_control_without_a_limit_*
+[3] tests.services.reminding.test_firing, ODD_TIMES the clock set back: the odd instants themselves, by a moved clock
 """
 
 import time
@@ -230,6 +230,25 @@ def test_c13_many_due_at_once_leave_at_the_numbers_pace(desk: Desk) -> None:
     assert busiest_second(books, people) <= 80 + 30
     throttled = books["refused"].get("130429", 0) - before["refused"].get("130429", 0)
     assert throttled <= 5, "the pace is kept without being told"
+
+
+def test_c13_many_due_to_one_customer_leave_at_the_pairs_pace(desk: Desk) -> None:
+    here, number = desk
+    [(person, chat)] = here.customers(1).items()
+    here.kill_workers()
+    number.accountant.statuses("none")
+    number.accountant.limit(1 / 6, per="pair", burst=45)
+    [written] = here.write_all([chat], 60).values()
+    before = number.accountant.sends["refused"].get("131056", 0)
+
+    here.hire(2)
+
+    until(lambda: len(number.accountant.sequence(person)) >= 45, seconds=60, what="the burst")
+    let_pass(CHANCES)
+    taken = number.accountant.sequence(person)
+    assert 46 <= len(taken) < 60, "one more every six seconds"
+    assert taken == written[: len(taken)]
+    assert number.accountant.sends["refused"].get("131056", 0) == before, "the pace is kept without being told"
 
 
 def busiest_second(books: dict[str, Any], people: dict[str, str]) -> int:

@@ -173,6 +173,18 @@ def exchanged_token(scene: Scene) -> object:
     return scene.seen(message)[1]
 
 
+def many_to_one(scene: Scene) -> object:
+    """C13: all that is due to one customer leaves at once; return whether the vendor had to say so."""
+    [chat] = scene.here.customers(1).values()
+    scene.here.kill_workers()
+    scene.number.accountant.limit(1 / 6, per="pair", burst=45)
+    scene.here.write_all([chat], 60)
+    before = scene.refusals("131056")
+    scene.here.hire(1, without=scene.without)
+    until(lambda: scene.refusals("131056") > before, seconds=60, what="the vendor to find it too fast")
+    return True
+
+
 #: Fault -> mistake, what happens, and what is seen of it. Beside it stands what should be seen.
 CONTROLS: dict[str, tuple[str, Callable[[Scene], object], object]] = {
     "C1": ("unknown is sent again", sent_and_not_told("close_after_accept"), 2),  # 1
@@ -188,6 +200,7 @@ CONTROLS: dict[str, tuple[str, Callable[[Scene], object], object]] = {
     "C10": ("unknown is sent again", sent_and_not_told("garbage"), 2),  # 1
     "C11": ("no budget", failing_always, True),  # failed after three attempts
     "C12": ("accounts as at the start", exchanged_token, 0),  # 1
+    "C13": ("no pace", many_to_one, True),  # never
 }
 
 

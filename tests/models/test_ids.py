@@ -37,6 +37,16 @@ def test_ids_of_one_millisecond_sort_in_the_order_of_their_making() -> None:
     assert ids == sorted(ids)
 
 
+def test_they_do_so_too_while_others_are_made_for_other_milliseconds() -> None:
+    """Several threads each apply a delivery of their own, whose messages share its moment."""
+    at = datetime.now(UTC)
+    ids = []
+    for n in range(1, 500):
+        ids.append(new_id("msg", at))
+        new_id("msg", at + timedelta(milliseconds=n))
+    assert ids == sorted(ids)
+
+
 def test_milliseconds_are_not_lost_to_rounding() -> None:
     start = datetime(2026, 11, 22, tzinfo=UTC)
     ids = [new_id("msg", start + timedelta(milliseconds=ms)) for ms in range(1_000)]

@@ -66,7 +66,7 @@ def test_an_account_is_stored_sealed_and_opens_as_it_was_given(wired: Wired, con
 
 
 def test_what_stands_in_one_row_does_not_open_in_another(wired: Wired, config: WhatsAppConfig) -> None:
-    other = wired.connecting.add(META, {**VALUES, "webhookSecret": "theirs"})
+    other = wired.connecting.add(META, {**VALUES, "phoneNumberId": "123450000000002", "webhookSecret": "theirs"})
     row = stored(wired, config)
     wired.store.whatsappconfigs.update_one({"id": other.id}, {"$set": {"webhookSecret": row["webhookSecret"]}})
     with pytest.raises(CryptoError):
@@ -101,6 +101,8 @@ def test_what_the_vendor_requires_is_required(missing: str, value: str | None, w
         ("id", "cfg_x"),
         ("apiBaseUrl", "graph.example"),
         ("apiBaseUrl", "file:///x"),
+        ("apiBaseUrl", f"https://api.1msg.io/463107/?token={CANARY}"),
+        ("apiBaseUrl", f"https://{CANARY}@graph.example"),
     ],
 )
 def test_what_is_not_the_vendors_or_no_address_is_refused(name: str, value: str, wired: Wired) -> None:
@@ -291,3 +293,65 @@ def test_every_vendors_form_can_be_stored_described_and_opened(wired: Wired) -> 
         assert all(shown[f"has{name[0].upper()}{name[1:]}"] is True for name in secrets), provider.name
         sealed_nowhere_in_clear = str({name: stored(wired, config).get(name) for name in secrets})
         assert CANARY not in sealed_nowhere_in_clear, provider.name
+
+
+TWILIO_SID = "AC" + "1" * 32
+#: Vendor, an account, and another that has the same number, however it is spelled.
+SAME: list[tuple[str, dict[str, str], dict[str, str]]] = [
+    ("meta-whatsapp", {"phoneNumberId": "5550100", "webhookSecret": "a"}, {"businessAccountId": "9"}),
+    (
+        "twilio",
+        {"accountSid": TWILIO_SID, "authToken": "a", "phoneNumber": "+14155550100"},
+        {"phoneNumber": "whatsapp:+14155550100"},
+    ),
+    ("twilio", {"accountSid": TWILIO_SID, "authToken": "a"}, {}),
+    ("chatapi", {"instanceId": "4242", "webhookSecret": "a"}, {"instanceId": "instance4242"}),
+]
+#: … and another that has another number, although much is the same.
+OTHER: list[tuple[str, dict[str, str], dict[str, str]]] = [
+    (
+        "meta-whatsapp",
+        {"phoneNumberId": "5550100", "webhookSecret": "a", "businessAccountId": "9"},
+        {"phoneNumberId": "5550101"},
+    ),
+    (
+        "twilio",
+        {"accountSid": TWILIO_SID, "authToken": "a", "phoneNumber": "+14155550100"},
+        {"phoneNumber": "+14155550101"},
+    ),
+    ("twilio", {"accountSid": TWILIO_SID, "authToken": "a"}, {"phoneNumber": "+14155550100"}),
+    ("twilio", {"accountSid": TWILIO_SID, "authToken": "a"}, {"messagingServiceSid": "MG" + "1" * 32}),
+    ("chatapi", {"instanceId": "4242", "webhookSecret": "a"}, {"instanceId": "4243"}),
+    ("chatapi", {"instanceId": "4242", "webhookSecret": "a"}, {"apiBaseUrl": "https://clone.example"}),
+]
+
+
+@pytest.mark.parametrize(("vendor", "first", "second"), SAME)
+def test_a_second_account_for_one_number_is_refused_by_name(
+    vendor: str, first: dict[str, str], second: dict[str, str], wired: Wired
+) -> None:
+    provider = registry.by_name(vendor)
+    assert provider is not None
+    there = wired.connecting.add(provider, first)
+
+    with pytest.raises(Conflict, match=there.id) as refused:
+        wired.connecting.add(provider, {**first, **second})
+
+    assert (refused.value.code, refused.value.details) == ("number_taken", {"configId": there.id})
+
+
+@pytest.mark.parametrize(("vendor", "first", "second"), OTHER)
+def test_another_number_of_the_same_business_is_an_account_of_its_own(
+    vendor: str, first: dict[str, str], second: dict[str, str], wired: Wired
+) -> None:
+    provider = registry.by_name(vendor)
+    assert provider is not None
+    there = wired.connecting.add(provider, first)
+
+    assert wired.connecting.add(provider, first | second).id != there.id
+
+
+def test_the_number_of_an_account_that_is_switched_off_is_free(wired: Wired, config: WhatsAppConfig) -> None:
+    wired.configs.change(config.id, {"is_active": False}, wired.clock)
+
+    assert wired.connecting.add(META, VALUES).id != config.id

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from models.store import conversations
+from models.store.chat_list import enlist
 from models.values import EventStatus, Outcome
 from services.sweeping import Sweeping
 from tests.support import meta_webhooks as meta
+from tests.support.failing import failing
 from tests.support.wired import Wired
 
 LEASE = timedelta(seconds=20)
@@ -47,6 +49,28 @@ def test_it_is_not_given_back(wired: Wired, decided: str) -> None:
 
     assert "leaseUntil" in raw(wired, decided)
     assert wired.events.waiting(now=wired.clock.now(), limit=10) == []
+
+
+def test_it_is_closed_though_the_server_is_lost_half_way(wired: Wired, decided: str) -> None:
+    with failing(wired.store.webhookevents, "update", times=1, closeConnection=True):
+        assert wired.events.close([decided]) == 1
+
+    assert wired.events.get(decided).status is EventStatus.PROCESSED
+
+
+def test_a_chat_gets_its_place_though_the_server_is_lost_half_way(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as dying:
+        dying.setattr(conversations, "enlist", lambda *_: None)
+        wired.deliver(meta.envelope(meta.text("first")), meta.envelope(meta.text("second", at=meta.NOON + 60)))
+    (chat,) = wired.store.chats.find()
+
+    with failing(wired.store.chats, "update", times=1, closeConnection=True):
+        enlist(wired.store.chats, [chat["_id"]])
+
+    (chat,) = wired.store.chats.find()
+    assert chat["lastMessageTime"] == chat["lastMessage"]["timestamp"]
 
 
 def test_the_sweep_closes_it_when_its_lease_ends(wired: Wired, decided: str) -> None:

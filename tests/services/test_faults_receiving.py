@@ -4,6 +4,7 @@ A crash is a BaseException out of the reader: whatever comes after it in the pro
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,13 +15,16 @@ from models.store import webhook_events
 from models.store.batch import Batch
 from models.values import EventStatus
 from models.webhook_event import WebhookEvent
+from runtime.crypto import Secret
 from runtime.errors import Unavailable
 from services import reading, receiving
 from services.conversing import applying
 from services.conversing.facts import Fact, Verdict
 from services.reading import Row
 from services.receiving import MAX_ATTEMPTS
+from services.wiring import Services
 from tests.support import meta_webhooks as meta
+from tests.support.failing import failing
 from tests.support.wired import Wired, add_meta_account
 
 
@@ -105,6 +109,29 @@ def test_an_outage_gives_rows_back_at_once_and_counts_no_attempt(wired: Wired) -
 
     assert wired.receiving.receive(ids) == 3
     assert statuses(wired, ids) == ["processed"] * 3
+
+
+#: How a call loses its server: before anything of it was done, or after all of it was.
+LOST: dict[str, dict[str, Any]] = {
+    "before": {"closeConnection": True},
+    "no primary": {"errorCode": 10107},
+    "after": {"writeConcernError": {"code": 189, "errmsg": "Primary stepped down while waiting for replication"}},
+}
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_claim_that_loses_its_server_half_way_is_one_claim_all_the_same(lost: str, wired: Wired) -> None:
+    ids = texts(wired, 3)
+    # A driver that looks often for who is the primary now: this server does not tell it that anything has changed.
+    uri = Secret(f"{wired.settings.mongodb_uri.reveal()}&heartbeatFrequencyMS=500")
+    worker = Services(replace(wired.settings, mongodb_uri=uri), application="worker", clock=wired.clock)
+
+    with failing(wired.store.webhookevents, "update", times=1, **LOST[lost]):
+        assert worker.receiving.receive(ids) == 3
+
+    worker.store.client.close()
+    assert statuses(wired, ids) == ["processed"] * 3
+    assert [wired.events.get(event_id).attempts for event_id in ids] == [1, 1, 1]
 
 
 def test_work_that_always_takes_too_long_is_set_aside_in_the_end(wired: Wired) -> None:
@@ -226,6 +253,19 @@ def test_poisoned_parts_of_a_delivery_are_found_in_few_steps(wired: Wired, monke
     assert failed == ["m:wamid.5", "m:wamid.200"]
     assert wired.store.messages.count_documents({}) == 254
     assert len(sizes) < 40
+
+
+def test_a_poisoned_row_among_many_is_found_in_few_steps(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction for each of its neighbours would hold all of them up, for longer than a lease if they are many."""
+    ids = texts(wired, 256)
+    poison(monkeypatch, "wamid.100")
+    sizes = transactions(wired)
+
+    assert wired.receiving.receive(ids) == 256
+
+    assert [n for n, status in enumerate(statuses(wired, ids)) if status != "processed"] == [100]
+    assert wired.store.messages.count_documents({}) == 255
+    assert len(sizes) < 25
 
 
 def test_a_row_lost_while_its_parts_are_applied_holds_nobody_up(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier, local
 from typing import Any
 
 import pytest
@@ -86,6 +87,31 @@ def test_the_same_rows_received_by_many_workers_at_once_take_effect_once(wired: 
     assert sum(claimed) == 30
     assert wired.store.messages.count_documents({}) == 30
     assert chat(wired)["unreadCount"] == 30
+
+
+def test_rings_answered_at_the_same_moment_leave_none_of_their_rows_behind(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four threads see the same rows waiting and take them from each other; each ring is for others all the same."""
+    monkeypatch.setattr(receiving, "BATCH_ROWS", 20)
+    rings = [[wired.store_webhook(meta.envelope(meta.text())) for _ in range(10)] for _ in range(4)]
+    together = Barrier(4)
+    seen = local()
+    look = wired.events.next_waiting
+
+    def look_together(*, limit: int) -> dict[str, int]:
+        found = look(limit=limit)
+        if not hasattr(seen, "before"):
+            seen.before = True
+            together.wait(10)
+        return found
+
+    monkeypatch.setattr(wired.events, "next_waiting", look_together)
+    with ThreadPoolExecutor(4) as pool:
+        claimed = list(pool.map(wired.receiving.receive, rings))
+
+    assert sum(claimed) == 40
+    assert wired.store.messages.count_documents({}) == 40
 
 
 def test_an_album_of_a_new_sender_handled_in_parallel_opens_one_chat(wired: Wired) -> None:

@@ -11,8 +11,10 @@ from pymongo.collection import Collection
 
 
 @contextmanager
-def failing(collection: "Collection[dict[str, Any]]", *commands: str, **data: Any) -> Iterator[Callable[[], object]]:
-    """Let commands on a collection fail (`errorCode`, `closeConnection`, …) or hang (`blockTimeMS`).
+def failing(
+    collection: "Collection[dict[str, Any]]", *commands: str, times: int | None = None, **data: Any
+) -> Iterator[Callable[[], object]]:
+    """Let commands on a collection, or the first few, fail (`errorCode`, `closeConnection`, …) or hang (`blockTimeMS`).
 
     Yields a function that waits until a first command has met the trouble.
     """
@@ -20,7 +22,8 @@ def failing(collection: "Collection[dict[str, Any]]", *commands: str, **data: An
     told = {"failCommands": list(commands), "namespace": collection.full_name, **data}
     if "blockTimeMS" in data:
         told["blockConnection"] = True
-    set_ = admin.command({"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": told})
+    mode = {"times": times} if times else "alwaysOn"
+    set_ = admin.command({"configureFailPoint": "failCommand", "mode": mode, "data": told})
     wait = {"waitForFailPoint": "failCommand", "timesEntered": set_["count"] + 1, "maxTimeMS": 5000}
     try:
         yield lambda: admin.command(wait)

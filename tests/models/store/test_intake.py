@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -52,6 +52,29 @@ def test_each_row_of_a_group_has_its_own_result(store: Store) -> None:
     ]
 
 
+@contextmanager
+def storing_nothing(store: Store) -> Iterator[None]:
+    """Let the server take the command and store none of its rows, each for a reason of its own (192)."""
+    admin = store.client.admin
+    told = {"collectionNS": store.webhookevents.full_name}
+    admin.command("configureFailPoint", "failCollectionInserts", mode="alwaysOn", data=told)
+    try:
+        yield
+    finally:
+        admin.command("configureFailPoint", "failCollectionInserts", mode="off")
+
+
+def test_a_row_is_refused_for_good_only_for_its_own_sake(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = Intake(store.webhookevents)
+    with storing_nothing(store):
+        assert taken.store([row(b"a")]) == [Stored.REFUSED]
+        monkeypatch.setattr(intake, "PASSING", intake.PASSING | {192})
+        assert taken.store([row(b"a"), row(b"b")]) == [Stored.MISSED] * 2
+
+    assert taken.store([row(b"a")]) == [Stored.NEW]
+    assert {10107, 11602, 14031} <= intake.PASSING
+
+
 def test_a_group_whose_answer_was_lost_is_stored_once(store: Store, mongo_client: Client) -> None:
     with failing(mongo_client, closeConnection=True):
         assert Intake(store.webhookevents).store([row(b"a"), row(b"b")]) == [Stored.NEW] * 2
@@ -95,3 +118,23 @@ def test_a_repetition_is_counted_and_its_first_copy_named_while_it_waits(store: 
     assert taken.note_redelivery([first.delivery_key, first.delivery_key, done.delivery_key]) == [first.id]
     counted = {event["id"]: event["redeliveries"] for event in store.webhookevents.find()}
     assert counted == {first.id: 2, done.id: 1}
+
+
+@pytest.mark.parametrize(("seconds", "timeless", "same"), [(59, True, True), (60, True, False), (86_400, False, True)])
+def test_a_state_without_a_time_is_the_same_delivery_for_a_minute_only(
+    seconds: int, timeless: bool, same: bool
+) -> None:
+    first, second = (
+        intake_row(
+            provider="chatapi",
+            config_id="cfg_1",
+            body=b'{"accountStatus":"got qr code"}',
+            content_type="application/json",
+            query="",
+            headers={},
+            received_at=datetime(2026, 11, 22, 15, 4, tzinfo=UTC) + timedelta(seconds=later),
+            timeless=timeless,
+        )
+        for later in (0, seconds)
+    )
+    assert (first.delivery_key == second.delivery_key) is same

@@ -149,3 +149,18 @@ def test_brazilian_spellings_are_one_person_answered_at_the_last_used(wired: Wir
     assert (chat["phoneNumber"], chat["totalMessages"]) == ("+5521988880103", 2)
     (address,) = wired.store.addresses.find()
     assert set(address["aliases"]) == {"+552188880103", "+5521988880103"}
+
+
+def test_somebody_without_a_name_is_shown_by_the_present_number(wired: Wired) -> None:
+    wired.deliver(said("before", at=NOON, phone=OLD, user_id=OLD_ID).replace(b"Priya Raman", b""))
+    assert [chat["customerName"] for chat in live(wired, "chats")] == [f"+{OLD}"]
+
+    wired.deliver(changed_number(at=NOON + 10))
+
+    assert [chat["customerName"] for chat in live(wired, "chats")] == [f"+{NEW}"]
+
+
+def test_a_name_outlives_the_number(wired: Wired) -> None:
+    wired.deliver(said("before", at=NOON, phone=OLD, user_id=OLD_ID), changed_number(at=NOON + 10))
+
+    assert [chat["customerName"] for chat in live(wired, "chats")] == ["Priya Raman"]

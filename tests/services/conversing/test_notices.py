@@ -40,6 +40,28 @@ def test_a_rejection_keeps_its_reason(wired: Wired) -> None:
     assert only(wired, "templates")["rejectionReason"] == "INVALID_FORMAT"
 
 
+@pytest.mark.parametrize("event", ["PENDING_DELETION", "ARCHIVED"])
+def test_a_template_on_its_way_out_cannot_be_used(wired: Wired, event: str) -> None:
+    wired.deliver(template("APPROVED", at=meta.NOON), template(event, at=meta.NOON + 5))
+
+    assert only(wired, "templates")["status"] == "disabled"
+
+
+def test_a_word_that_changes_nothing_of_a_template_is_no_repetition(wired: Wired) -> None:
+    flagged = template("FLAGGED", at=meta.NOON + 5)
+    _, event = wired.deliver(template("APPROVED", at=meta.NOON), flagged)
+
+    assert [(item.outcome, item.reason) for item in event.items] == [("ignored", "kept_with_webhook")]
+    assert only(wired, "templates")["status"] == "approved"
+
+
+def test_a_word_on_a_number_that_is_known_by_its_id_alone_finds_the_account(wired: Wired) -> None:
+    value = {"display_phone_number": "15550192744", "event": "ONBOARDING"}
+    (event,) = wired.deliver(meta.management("phone_number_quality_update", value))
+
+    assert [item.reason for item in event.items] == ["kept_with_webhook"]
+
+
 def test_a_restriction_shows_in_the_accounts_health_until_it_ends(wired: Wired) -> None:
     restricted = {
         "event": "ACCOUNT_RESTRICTION",

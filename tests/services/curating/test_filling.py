@@ -127,6 +127,14 @@ def test_a_flow_is_named_even_without_values_for_meta_refuses_it_otherwise() -> 
     assert named["parameters"] == [{"type": "action", "action": {"flow_token": "t"}}]
 
 
+@pytest.mark.parametrize("action", [{"a\0": 1}, {"data": {"n": 2**64 - 1}}, {"data": [{"": {"b\0": 1}}]}])
+def test_what_no_document_can_hold_is_refused(action: dict[str, Any]) -> None:
+    flow = {"type": "BUTTONS", "buttons": [{"type": "FLOW", "text": "Book"}]}
+    assert paths({"buttons": {"0": action}}, flow) == {"template.buttons.0"}
+    money = {"currency": {"fallbackValue": "85 GBP", "code": "GBP", "amount1000": 2**63}}
+    assert paths({"parameters": [money, "09:40"]}, BODY) == {"template.parameters.0.currency.amount1000"}
+
+
 def test_coupons_and_offers() -> None:
     parts = (
         {"type": "LIMITED_TIME_OFFER", "limited_time_offer": {"has_expiration": True}},

@@ -359,6 +359,25 @@ def test_1msgs_templates_are_filled_in_as_metas(wired: Wired, shelf: Shelf) -> N
     assert [{**one, "index": int(one["index"])} if "index" in one else one for one in use.components or []] == asked
 
 
+def test_1msgs_list_is_read_to_its_end(wired: Wired, shelf: Shelf) -> None:
+    account = add_account(
+        wired, "chatapi", instanceId="463107", variant="1msg", apiKey="k", webhookSecret="a-long-webhook-secret"
+    )
+    (listed,) = json.loads((FIXTURES / "onemsg" / "response_onemsg_templates.json").read_text())["templates"]
+    named = [{**listed, "name": f"reminder_{number}"} for number in range(5)]
+    shelf.instead = [(200, {"total": 5, "templates": named[start : start + 2]}) for start in (0, 2, 4)]
+    wired.settings = replace(wired.settings, api_urls={"chatapi": shelf.url})
+
+    (synced,) = syncing(wired).sync(account)
+
+    assert (synced.reason, synced.added, synced.vanished) == (None, 5, 0)
+    assert [target.partition("?")[2].partition("&")[0] for _, target, _ in shelf.requests] == [
+        "token=k",
+        "offset=2",
+        "offset=4",
+    ]
+
+
 def test_an_account_whose_vendor_has_no_templates_is_left_out(wired: Wired, shelf: Shelf) -> None:
     account = add_account(
         wired, "chatapi", instanceId="318842", variant="chat-api", apiKey="k", webhookSecret="a-long-webhook-secret"

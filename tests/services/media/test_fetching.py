@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -363,3 +364,27 @@ def test_new_content_brings_new_work_and_voids_the_old(inbox: Inbox) -> None:
         inbox.wired.media_files.settle(old, {0: Media()}, again_at=None, now=inbox.wired.clock.now())
     media = inbox.fetch(message_id)
     assert (media.state, media.media_id) == (MediaState.READY, "77")
+
+
+def test_a_file_that_cannot_be_stored_is_tried_again_says_so_and_holds_up_no_other(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bucket that is away, or a file that something here stumbles over: not for ever in silence, lease by lease."""
+    files = inbox.wired.media_storage._files
+    put = files.put
+    first, second = inbox.receive(), inbox.receive()
+
+    def away(*args: Any, **kwargs: Any) -> None:
+        monkeypatch.setattr(files, "put", put)
+        raise RuntimeError("SlowDown")
+
+    monkeypatch.setattr(files, "put", away)
+    assert inbox.wired.media_fetching.fetch([first, second]) == 2
+
+    media = inbox.media(first)
+    assert (media.state, media.error) == (MediaState.PENDING, f"not_kept: {TROUBLES['not_kept'][0]}")
+    assert inbox.media(second).state is MediaState.READY
+    due = inbox.message(first).fetch
+    assert due is not None
+    assert due.due_at - inbox.wired.clock.now() < timedelta(seconds=10)
+    assert inbox.fetch(first).state is MediaState.READY

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from models.caller import Caller
-from models.message import Media, Message
+from models.message import Attempt, Media, Message
+from models.store.media_files import SHOWN_IN
 from models.values import Direction, MediaState, MessageStatus, SenderType
 from providers import registry
 from providers.base import Account
@@ -73,6 +74,31 @@ def test_the_vendors_id_is_used_again_until_it_expires(inbox: Inbox) -> None:
     assert len(inbox.vendor.uploaded()) == 2
 
 
+@pytest.mark.parametrize(
+    ("outcome", "ids"), [("failed", 2), ("accepted", 2), ("unknown", 2), ("retry", 1), ("throttled", 1), (None, 1)]
+)
+def test_who_asks_for_another_attempt_gets_another_upload(inbox: Inbox, outcome: str | None, ids: int) -> None:
+    """The vendor may have lost the file, or refused it under that id; once more, and not at each of its own tries."""
+    media = Media(media_id=stored(inbox))
+    lend(inbox, media)
+    inbox.wired.clock_hand.move(timedelta(minutes=1))
+    again = message(media)
+    again.queued_at = inbox.wired.clock.now()
+    again.attempts = [Attempt(n=1, at=NOON, outcome=outcome)]
+    for _ in range(2):
+        lent = inbox.wired.lending.for_sending(again, account(inbox))
+        assert lent == SendableMedia(vendor_id=f"449070932738400{ids}")
+    assert len(inbox.vendor.uploaded()) == ids
+
+
+def test_of_a_file_that_is_lost_in_part_nothing_is_sent(inbox: Inbox) -> None:
+    media = Media(media_id=stored(inbox))
+    inbox.wired.store.database["media.chunks"].delete_many({"files_id": media.media_id})
+    error = lend(inbox, media)
+    assert isinstance(error, SendError)
+    assert (error.kind, error.error.code) == (ErrorKind.FINAL, "media_gone")
+
+
 def test_an_id_is_good_for_its_own_account_only(inbox: Inbox) -> None:
     media_id = stored(inbox)
     lend(inbox, Media(media_id=media_id))
@@ -87,6 +113,13 @@ def test_those_who_see_the_message_see_its_file(inbox: Inbox) -> None:
     for _ in range(2):
         lend(inbox, Media(media_id=media_id), "msg_7")
     assert inbox.wired.media_files.get(media_id).message_ids == ["msg_7"]
+
+
+def test_a_file_of_a_whole_campaign_does_not_grow_with_it(inbox: Inbox) -> None:
+    media_id = stored(inbox)
+    for n in range(SHOWN_IN + 10):
+        lend(inbox, Media(media_id=media_id), f"msg_{n}")
+    assert inbox.wired.media_files.get(media_id).message_ids == [f"msg_{n}" for n in range(10, SHOWN_IN + 10)]
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", b"nonsense\r\n\r\n"])

@@ -182,6 +182,25 @@ def test_what_asks_about_silence_comes_to_nothing_when_the_customer_writes(wired
         assert follow_up(wired, one).reminder_sent
 
 
+@pytest.mark.parametrize("change", ["put off", "asked for"])
+def test_what_the_customer_wrote_before_it_was_put_off_is_no_answer(wired: Wired, change: str) -> None:
+    """Answered, and put off to ask once more: the old answer does not cancel the new question; a new one does."""
+    now = wired.clock.now()
+    chats = [add_chat(wired.store, last_inbound_at=now - timedelta(minutes=5)) for _ in range(2)]
+    asked = change == "put off"
+    silent, wrote = (add_follow_up(wired, chat_id=chat, cancel_on_reply=asked, due_in=HOUR) for chat in chats)
+    told = {"scheduled_at": now + 2 * HOUR} if asked else {"cancel_on_reply": True}
+    for one in (silent, wrote):
+        wired.planning.change(one, told, by=AMARA)
+    wired.clock_hand.move(2 * HOUR)
+    wired.store.chats.update_one({"id": chats[1]}, {"$set": {"lastInboundAt": now + timedelta(minutes=1)}})
+
+    assert wired.firing.due() == 1
+
+    assert follow_up(wired, silent).reminder_sent
+    assert follow_up(wired, wrote).status is S.CANCELLED
+
+
 def test_a_clock_that_was_away_for_two_hours_fires_what_it_missed_once_and_in_order(wired: Wired) -> None:
     """FAULTS D4."""
     now = wired.clock.now()

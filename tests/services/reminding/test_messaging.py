@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -33,7 +34,14 @@ class Queue:
         self.trouble: Exception | None = None
 
     def __call__(
-        self, *, chat_id: str, name: str, language: str | None, values: Mapping[str, Any], idempotency_key: str
+        self,
+        *,
+        chat_id: str,
+        name: str,
+        language: str | None,
+        values: Mapping[str, Any],
+        idempotency_key: str,
+        silent_since: datetime | None,
     ) -> str:
         self.calls += 1
         if self.trouble:
@@ -154,6 +162,46 @@ def test_ended_before_it_was_queued_there_is_no_message(
     assert template_of(wired, one).state is ReminderStep.DROPPED
 
 
+def test_taken_back_before_it_was_queued_there_is_none_and_the_row_can_be_read(
+    wired: Wired, sending: Messaging, queue: Queue
+) -> None:
+    one = add_follow_up(wired, template=TEMPLATE)
+    wired.firing.due()
+    wired.planning.change(one, {"template": None}, by=AMARA)
+    assert sending.due() == queue.calls == 0
+    assert follow_up(wired, one).template is None
+    wired.clock_hand.move(timedelta(days=2))
+    assert wired.firing.overdue() == 1
+
+
+def test_taken_back_while_a_clock_takes_it_there_is_none(wired: Wired, queue: Queue) -> None:
+    one = add_follow_up(wired, template=TEMPLATE)
+    wired.firing.due()
+
+    class Slow(FollowUps):
+        def templates_due(self, **values: Any) -> list[FollowUp]:
+            found = super().templates_due(**values)
+            wired.planning.change(one, {"template": None}, by=AMARA)
+            return found
+
+    assert Messaging(Slow(wired.store), wired.clock, queue).due() == queue.calls == 0
+    assert follow_up(wired, one).template is None
+
+
+def test_a_caller_who_repeats_the_message_does_not_forget_what_became_of_it(
+    wired: Wired, sending: Messaging, queue: Queue
+) -> None:
+    one = add_follow_up(wired, template=TEMPLATE)
+    wired.firing.due()
+    sending.due()
+    same = ReminderTemplate(name=TEMPLATE.name, language=TEMPLATE.language, values=dict(TEMPLATE.values))
+    wired.planning.change(one, {"template": same, "title": "Call"}, by=AMARA)
+    told = template_of(wired, one)
+    assert (told.state, told.message_id) == (ReminderStep.QUEUED, "msg_0")
+    wired.planning.change(one, {"template": replace(same, language="de")}, by=AMARA)
+    assert (template_of(wired, one).language, template_of(wired, one).state) == ("de", ReminderStep.WAITING)
+
+
 def test_cancelled_while_it_is_queued_the_row_says_that_it_was(wired: Wired, queue: Queue) -> None:
     """FAULTS D3: never "cancelled but sent" unless recorded so."""
     one = add_follow_up(wired, template=TEMPLATE)
@@ -202,6 +250,19 @@ def test_trouble_of_the_moment_is_tried_again_and_not_for_ever(wired: Wired, sen
         wired.clock_hand.move(LEASE)
     assert queue.calls == MAX_ATTEMPTS
     assert template_of(wired, one).error == "not_queued"
+
+
+@pytest.mark.parametrize(("away", "queued"), [(timedelta(hours=3), 1), (timedelta(hours=3, milliseconds=1), 0)])
+def test_a_clock_that_was_away_sends_no_stale_messages(
+    wired: Wired, queue: Queue, away: timedelta, queued: int
+) -> None:
+    """FAULTS D4, of the message: killed after the reminder had fired, and back so much later."""
+    one = add_follow_up(wired, template=TEMPLATE)
+    wired.firing.due()
+    wired.clock_hand.move(away)
+    assert Messaging(wired.follow_ups, wired.clock, queue, late=timedelta(hours=3)).due() == queue.calls == queued
+    told = template_of(wired, one)
+    assert (told.state, told.error) == ((ReminderStep.QUEUED, None) if queued else (ReminderStep.DROPPED, "too_late"))
 
 
 def test_one_that_fails_does_not_hold_up_the_others(wired: Wired, queue: Queue) -> None:
@@ -293,3 +354,32 @@ class TestWired:
         assert wired.messaging.due() == 0
         assert template_of(wired, one).error == "blocked"
         assert wired.store.messages.count_documents({"direction": "outbound"}) == 0
+
+    @pytest.mark.parametrize(("asks", "sent"), [(True, 0), (False, 1)])
+    def test_a_reply_between_the_reminder_and_its_message_is_an_answer_too(
+        self, wired: Wired, redis_client: Redis, asks: bool, sent: int
+    ) -> None:
+        """FAULTS D3: the reminder stands, the customer who has just answered is not asked whether they are there."""
+        one = add_follow_up(wired, chat_id=self.chat(wired), template=TEMPLATE, cancel_on_reply=asks)
+        wired.firing.due()
+        wired.deliver(meta.envelope(meta.text("here I am", at=int(wired.clock.now().timestamp()) + 1)))
+        assert wired.messaging.due() == sent
+        assert wired.store.messages.count_documents({"direction": "outbound"}) == sent
+        told = template_of(wired, one)
+        assert (told.state, told.error) == ((ReminderStep.DROPPED, "answered") if asks else (ReminderStep.QUEUED, None))
+
+    def test_put_differently_between_two_tries_it_is_still_one_message(self, wired: Wired, redis_client: Redis) -> None:
+        one = add_follow_up(wired, chat_id=self.chat(wired), template=TEMPLATE)
+        wired.firing.due()
+
+        class Crashing(FollowUps):
+            def settle_template(self, *args: Any, **values: Any) -> None:
+                raise SystemExit
+
+        with pytest.raises(SystemExit):
+            Messaging(Crashing(wired.store), wired.clock, wired.queueing.queue_template).due()
+        wired.planning.change(one, {"template": replace(TEMPLATE, values={"parameters": ["Maya"]})}, by=AMARA)
+        wired.clock_hand.move(LEASE)
+        assert wired.messaging.due() == 1
+        (message,) = wired.store.messages.find({"direction": "outbound"})
+        assert template_of(wired, one).message_id == message["id"]

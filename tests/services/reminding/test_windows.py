@@ -8,6 +8,7 @@ import pytest
 
 from models.store.follow_ups import FollowUps
 from models.values import ChatStatus
+from services.reminding.firing import BATCH
 from services.reminding.windows import WindowReminding
 from tests.api.rows import add_chat
 from tests.services.reminding.rows import follow_up, trail
@@ -135,3 +136,20 @@ def test_when_the_customer_was_answered_it_ends_by_itself(wired: Wired, remindin
     states = {row["chatId"]: row["status"] for row in wired.store.followups.find()}
     assert states == {chat_id: "completed", still: "pending"}
     assert trail(wired).count("complete") == 1
+
+
+def test_those_who_still_wait_do_not_hide_who_was_answered(wired: Wired, reminding: WindowReminding) -> None:
+    """More of them than one transaction ends, and made before."""
+    chats = [waiting_chat(wired, closes_in=timedelta(minutes=10)) for _ in range(BATCH)]
+    reminding.remind()
+    wired.clock_hand.move(timedelta(seconds=1))
+    answered = waiting_chat(wired, closes_in=timedelta(minutes=10))
+    reminding.remind()
+    wired.firing.due()
+    wired.store.chats.update_one({"id": answered}, {"$unset": {"waitingSince": ""}})
+
+    reminding.remind()
+
+    ended = wired.store.followups.find({"status": "completed"})
+    assert [row["chatId"] for row in ended] == [answered]
+    assert wired.store.followups.count_documents({"status": "pending"}) == len(chats)

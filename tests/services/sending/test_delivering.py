@@ -2,8 +2,13 @@
 
 import json
 
+import pytest
+
 from models.values import MessageStatus
+from providers.outbound import Sender, Sending
+from runtime.calls import HttpRequest
 from tests.services.conversing.test_identity import OLD, OLD_ID, said
+from tests.support import meta_webhooks as meta
 from tests.support.sending import Desk
 from tests.support.vendor import Answer
 
@@ -64,3 +69,47 @@ def test_one_who_hides_the_number_is_answered_and_later_linked_in_the_same_chat(
     assert (first.get("recipient"), first.get("to")) == (OLD_ID, None)
     assert second.get("to") == f"+{OLD}"
     assert wired.store.chats.count_documents({}) == 1
+
+
+def test_what_is_answered_to_a_group_goes_to_the_group_and_not_to_the_member_who_wrote(desk: Desk) -> None:
+    at = int(desk.wired.clock.now().timestamp())
+    private = desk.chat(7)
+    for number, text in ((7, "Tuesday?"), (8, "Fine with me")):
+        value = meta.text(text, sender=f"4477009{number:05d}", at=at)
+        value["messages"][0]["group_id"] = "Y2FwaQ"
+        (event,) = desk.wired.deliver(meta.envelope(value))
+    chat_id = event.items[0].chat_id
+    assert chat_id is not None
+
+    desk.write(chat_id, "Tuesday it is")
+    desk.deliver()
+
+    assert [row["unreadCount"] for row in (desk.chat_row(chat_id), desk.chat_row(private))] == [2, 1]
+    (booked,) = desk.vendor.books
+    assert (booked.body["recipient_type"], booked.body["to"]) == ("group", "Y2FwaQ")
+
+
+def test_a_message_of_which_no_request_can_be_made_fails_and_lets_the_others_pass(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dialect's own mistake: tried for ever it would keep all that is behind it waiting for ever."""
+    chat_id = desk.chat()
+    account = desk.wired.directory.by_id(desk.wired.account.id)
+    assert account is not None
+    _, _, sender = desk.wired.gate.account(account.id)
+    usual = type(sender).request
+
+    def mistaken(self: Sender, sending: Sending) -> HttpRequest:
+        if sending.message.text == "poison":
+            raise KeyError("text")
+        return usual(self, sending)
+
+    monkeypatch.setattr(type(sender), "request", mistaken)
+    poisoned, behind = desk.write(chat_id, "poison"), desk.write(chat_id, "behind")
+
+    desk.deliver()
+
+    told = desk.message(poisoned)
+    assert (told.status, told.error and told.error.code) == (MessageStatus.FAILED, "not_built")
+    assert desk.message(behind).status is MessageStatus.ACCEPTED
+    assert desk.wired.store.sendpauses.count_documents({}) == 0

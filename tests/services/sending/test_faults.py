@@ -1,8 +1,10 @@
 """What goes wrong on the way: each message is accepted at most once per attempt, and its fate is told."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from services.sending.schedule import MAX_TRIES
 from tests.support import vendor as vendors
 from tests.support.sending import Desk
 from tests.support.vendor import Answer, Booked
+from tests.support.wired import Wired
 
 LONG_AGO = timedelta(minutes=5)
 
@@ -413,3 +416,32 @@ def test_an_outage_of_the_database_after_the_call_does_not_make_the_fate_unknown
     desk.deliver()
 
     assert desk.message(message).status is MessageStatus.ACCEPTED
+
+
+def test_an_outage_that_outlasts_the_lease_does_not_either(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute without a database: meanwhile another worker may have called the message unknown."""
+    from pymongo.errors import ServerSelectionTimeoutError
+
+    message, now = desk.write(desk.chat()), [0.0]
+    steady = SimpleNamespace(monotonic=lambda: now[0], perf_counter=time.perf_counter, sleep=lambda _: None)
+    monkeypatch.setattr("services.sending.calling.time", steady)
+    accept: Callable[..., Any] = desk.wired.sends.accept
+
+    def away(*args: Any, **kwargs: Any) -> None:
+        now[0] += 15
+        if now[0] < 60:
+            raise ServerSelectionTimeoutError("no primary")
+        desk.wired.clock_hand.move(timedelta(minutes=1))
+        Wired(desk.wired.settings, application="other", clock=desk.wired.clock).delivering.deliver()
+        assert desk.message(message).status is MessageStatus.UNKNOWN
+        accept(*args, **kwargs)
+
+    monkeypatch.setattr(desk.wired.sends, "accept", away)
+    desk.deliver()
+
+    known = desk.message(message)
+    assert (known.status, known.provider_message_id) == (
+        MessageStatus.ACCEPTED,
+        desk.vendor.books[0].provider_message_id,
+    )
+    assert desk.vendor.accepted(message.id) == 1

@@ -1,10 +1,13 @@
 """Taking messages: what is stored with them, what is refused, and that a repetition is the same message."""
 
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
+from models.ids import new_id
 from models.message import Content, Location
 from models.response_clock import counted, turn_of
 from models.values import MessageStatus, MessageType, SenderType
@@ -78,6 +81,34 @@ def test_control_without_a_key_they_are_twenty(desk: Desk) -> None:
 
     assert desk.wired.store.messages.count_documents({"text": "often"}) == 20
     assert desk.chat_row(chat_id)["agentMessages"] == 20
+
+
+def test_the_pieces_of_a_text_keep_their_order_while_others_make_ids(desk: Desk) -> None:
+    """Ids are counted upwards within a moment, as long as nobody makes one for another moment in between."""
+    chat_id, done = desk.chat(), threading.Event()
+
+    def make_ids() -> None:
+        moment = desk.wired.clock.now()
+        while not done.is_set():
+            moment += timedelta(milliseconds=1)
+            new_id("msg", moment)
+
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(make_ids)
+            words = [" ".join(f"{n:02d}" + "x" * 4000 for n in range(20)) for _ in range(3)]
+            orders = [Order(content=Content(type=MessageType.TEXT, text=text), split=True) for text in words]
+            taken = [desk.wired.queueing.take(chat_id, order, by=AGENT).messages for order in orders]
+            done.set()
+    finally:
+        sys.setswitchinterval(usual)
+
+    for pieces in taken:
+        assert [one.text[:2] for one in sorted(pieces, key=lambda one: one.id) if one.text] == [
+            f"{n:02d}" for n in range(20)
+        ]
 
 
 def test_a_key_with_another_request_is_a_conflict(desk: Desk) -> None:

@@ -174,3 +174,25 @@ def test_an_echo_stored_before_the_answer_is_taken_into_its_message(desk: Desk) 
     assert chat["totalMessages"] == 2
     assert chat["lastMessage"]["id"] == message.id
     assert chat["lastMessage"]["status"] == "sent"
+
+
+@pytest.mark.parametrize("whose", ["another send", "the customer's own"])
+def test_a_vendor_that_gives_an_id_twice_costs_neither_message(desk: Desk, whose: str) -> None:
+    """Only an echo is taken into the message it is an echo of; what else has the id is a message of its own."""
+    chat_id = desk.chat()
+    question = desk.wired.store.messages.find_one({"chatId": chat_id})
+    assert question is not None
+    same = "wamid.SAME" if whose == "another send" else question["providerMessageId"]
+    body = f'{{"messaging_product": "whatsapp", "messages": [{{"id": "{same}"}}]}}'.encode()
+    desk.vendor.answers(then=vendors.Answer(body=body))
+    messages = [desk.write(chat_id, text) for text in ("first", "second")]
+    desk.deliver()
+
+    told = [desk.message(one) for one in messages]
+    assert {one.status for one in told} == {MessageStatus.ACCEPTED}
+    assert [one.attempts[-1].outcome for one in told if one.attempts] == ["accepted", "accepted"]
+    assert [one.provider_message_id for one in told] == [same if whose == "another send" else None, None]
+    assert desk.wired.store.messages.count_documents({"chatId": chat_id, "isDeleted": False}) == 3
+    assert desk.chat_row(chat_id)["totalMessages"] == 3
+    desk.tell("wamid.OTHER", "delivered", ref=messages[1].id)
+    assert desk.message(messages[1]).status is MessageStatus.DELIVERED
