@@ -12,7 +12,7 @@ COPY api api
 COPY cli cli
 COPY sandbox sandbox
 RUN python -m venv /opt/hookline \
- && /opt/hookline/bin/pip install --no-cache-dir --constraint constraints.txt '.[rabbitmq]'
+ && /opt/hookline/bin/pip install --no-cache-dir --constraint constraints.txt '.[rabbitmq,s3]'
 
 FROM python:3.12-slim
 COPY --from=build /opt/hookline /opt/hookline

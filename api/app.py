@@ -14,6 +14,7 @@ from api.docs import document, pages
 from api.sections import SECTIONS
 from runtime.logs import configure_logs
 from runtime.settings import Settings, load_settings
+from runtime.unread import ClosesUnread
 from services.wiring import Services
 
 #: Largest body of a request; media are uploaded elsewhere.
@@ -43,6 +44,7 @@ def build(built: Desk) -> Flask:
     health.install(app, built.services)
     pages.install(app, document.gather(app, SECTIONS))
     access.check_all_routes(app)
+    app.wsgi_app = ClosesUnread(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 

@@ -8,7 +8,7 @@ From that follow validation, permission, the answer's JSON and the OpenAPI docum
 parameters and fields that nobody declared, and values given twice, are refused by name.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, Final
@@ -31,8 +31,12 @@ BASE_PATH: Final = "/api/whatsapp"
 #: The name under which the document describes bearer tokens.
 BEARER: Final = "bearer"
 
-#: How the document describes an answer that is a file.
+#: How the document describes an answer that is a file, of whatever type the file is.
 _FILE: Final = {"type": "string", "format": "binary"}
+_ANY_TYPE: Final = "*/*"
+
+#: What may be wrong with a JSON body before anybody has looked into it: no JSON, too much of it, something else.
+_BODY_PROBLEMS: Final = (400, 413, 415)
 
 View = Callable[..., Result | Response]
 
@@ -88,14 +92,17 @@ class Section(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         query: type[Schema] | None = None,
         body: type[Schema] | None = None,
         files: type[Schema] | None = None,
+        headers: Mapping[str, str] | None = None,
         status: int = 200,
         problems: Collection[int] = (),
     ) -> Callable[[View], View]:
         """Declare an endpoint; the view takes what `query` and `body` load to, then the path's parts by name.
 
-        `files` are the parts of a multipart body. A view that `answers` None returns the whole answer: a file.
+        `files` are the parts of a multipart body. `headers` are those that the view itself looks at, described. A view
+        that `answers` None returns the whole answer: a file.
         `problems` are HTTP statuses it may answer besides those that follow from the declaration.
         """
+        wrong = {*problems, *_problems(needs, path), *(_BODY_PROBLEMS if body else ())}
 
         def declare(view: View) -> View:
             view_func = _answering(view, status)
@@ -104,8 +111,10 @@ class Section(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
                 if schema is not None:
                     # An instance, made once: binding a dozen fields anew takes longer than reading them.
                     view_func = self.arguments(schema(), location=location, required=False)(view_func)
-            for problem in sorted(_problems(needs, path, problems)):
+            for problem in sorted(wrong):
                 view_func = self.alt_response(problem, response=HTTPStatus(problem).name)(view_func)
+            if headers:
+                view_func = self.doc(parameters=[_header(*header) for header in headers.items()])(view_func)
             view_func = self.doc(operationId=camel(view.__name__), security=_security(needs))(view_func)
             self.add_url_rule(path, view.__name__, _marked(view_func, needs), methods=[method])
             return view
@@ -113,9 +122,16 @@ class Section(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         return declare
 
     def _described(self, status: int, answers: type[Schema] | None) -> Any:
-        if answers is None:
-            return self.response(status, schema=_FILE, content_type="application/octet-stream", description="The file.")
-        return self.response(status, answers)
+        if answers is not None:
+            return self.response(status, answers)
+
+        def as_file(view: Callable[..., Response]) -> Any:
+            part = "The range of it that was asked for."
+            view = self.alt_response(206, schema=_FILE, content_type=_ANY_TYPE, description=part, success=True)(view)
+            view = self.alt_response(304, description="The caller has it already.", success=True)(view)
+            return self.response(status, schema=_FILE, content_type=_ANY_TYPE, description="The file.")(view)
+
+        return as_file
 
 
 def _answering(view: View, status: int) -> Callable[..., Response]:
@@ -131,9 +147,13 @@ def _marked(view: Callable[..., Response], need: Need) -> Callable[..., Response
     return needs(need)(view)
 
 
-def _problems(need: Need, path: str, more: Collection[int]) -> set[int]:
-    """Name the statuses that follow from a declaration."""
-    found = {*more, 429, 503}
+def _header(name: str, about: str) -> dict[str, Any]:
+    return {"in": "header", "name": name, "description": about, "required": False, "schema": {"type": "string"}}
+
+
+def _problems(need: Need, path: str) -> set[int]:
+    """Name the statuses that follow from where an endpoint is and who may use it."""
+    found = {429, 503}
     if need is not NOTHING:
         found.add(401)
     if need not in {NOTHING, ANY_TOKEN}:

@@ -146,8 +146,9 @@ def _measure(stage: Stage, applier: Applier, way: Way) -> Run:
         LedgerError: a message is missing or there twice, a count or a status is wrong, a row has no end.
     """
     crew = applier.crew(way.processes, way.threads)
-    ids = applier.reset()
+    # Before there is anything to be done: workers look after rows that nobody rings for.
     crew.pause()
+    ids = applier.reset()
     stage.settle()
     for group in groups(ids, way.group):
         applier.tell(group)

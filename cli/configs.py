@@ -6,6 +6,7 @@ no secret is ever printed.
 
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
@@ -13,9 +14,15 @@ from click.core import ParameterSource
 from cli.options import as_text, data_option, json_option, settings, show
 from providers import registry
 from providers.base import FormField, Provider
-from services.connecting import described
+from services.connecting import GAP, described, url_to_give, webhook_url
 from services.wiring import Services
 
+#: Hosts that lead nowhere but to this machine.
+_HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_UNREACHABLE: Final = (
+    "note: no vendor can call this machine's own address; set PUBLIC_URL to one that leads here, for all processes "
+    "(for `hookline up`, before it starts)"
+)
 #: A field that every vendor's account may have.
 API_BASE_URL: Final = FormField("apiBaseUrl", "--api-base-url", help="Replaces the vendor's host (tests, proxies).")
 
@@ -31,13 +38,26 @@ def _form_options(*, secret_only: bool = False) -> Callable[[Callable[..., Any]]
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         for flag, form_field in reversed(_flags(secret_only=secret_only).items()):
-            shown = form_field.help + (" ('-' asks for it)" if form_field.secret else "")
+            shown = _about(form_field) + (" ('-' asks for it)" if form_field.secret else "")
             variable = f"HOOKLINE_{_parameter(flag).upper()}" if form_field.secret else None
             option = click.option(flag, _parameter(flag), envvar=variable, help=shown, show_envvar=True)
             command = option(command)
         return command
 
     return add
+
+
+def _about(form_field: FormField) -> str:
+    """Say what a flag is for, vendor by vendor: those that share one describe it in their own terms."""
+    told: dict[str, list[str]] = {}
+    for provider in registry.all_providers():
+        for words in (f.help for f in provider.form if f.flag == form_field.flag):
+            told.setdefault(words, []).append(provider.slug)
+    return "; ".join(f"{', '.join(slugs)}: {words}" for words, slugs in told.items()) or form_field.help
+
+
+def _is_here(public_url: str) -> bool:
+    return urlsplit(public_url).hostname in _HERE
 
 
 def _parameter(flag: str) -> str:
@@ -94,7 +114,11 @@ def add_command(
     if as_json:
         click.echo(as_text({"id": config.id, "webhookUrl": config.webhook_url}))
         return
-    click.echo(f"account {config.id} added; give the vendor this webhook URL:\n  {config.webhook_url}")
+    click.echo(f"account {config.id} added; give the vendor this webhook URL:\n  {url_to_give(config, provider)}")
+    if provider.secret_parameter is not None:
+        click.echo(f"for {GAP} put the webhook secret, percent-encoded; without it webhooks are answered 401")
+    if _is_here(services.settings.public_url):
+        click.echo(_UNREACHABLE, err=True)
 
 
 @configs.command("list")
@@ -107,7 +131,11 @@ def list_command(as_json: bool) -> None:  # noqa: FBT001
     for config in services.configs.all():
         provider = registry.by_name(config.provider)
         if provider is not None:
-            rows.append(described(config, provider))
+            if not _is_here(services.settings.public_url):
+                # The address may have changed since the account was added.
+                config.webhook_url = webhook_url(services.settings.public_url, provider, config.id)
+            shown = {} if as_json else {"webhookUrl": url_to_give(config, provider)}
+            rows.append(described(config, provider) | shown)
     show(rows, columns=("id", "provider", "name", "isActive", "health", "lastEventAt", "webhookUrl"), as_json=as_json)
 
 

@@ -16,6 +16,7 @@ from models.store.webhook_events import Stretch
 from models.values import EventStatus
 from models.webhook_event import WebhookEvent
 from providers import registry
+from runtime.errors import Conflict, NotFound
 from services.replaying import Order, Replaying
 from services.wiring import Services
 
@@ -120,14 +121,24 @@ def replay_command(ids: tuple[str, ...], order_id: str | None, dry_run: bool, **
         click.echo(f"{len(ids) or replaying.size(Stretch(**which))} webhooks would be applied again")
         return
     if ids:
-        for event_id in ids:
-            replaying.replay(event_id, by=None, reason=REASON)
-        count = len(ids)
+        count = sum(_is_replayed(replaying, event_id) for event_id in ids)
     else:
         stretch = Stretch(**which)
         order = replaying.ordered(order_id) if order_id else replaying.order(stretch, by=None, reason=REASON)
         count = _carry_out(replaying, order)
     click.echo(f"{count} webhooks will be applied again")
+    if ids and count < len(ids):
+        sys.exit(1)
+
+
+def _is_replayed(replaying: Replaying, event_id: str) -> bool:
+    """Replay one of those named; what keeps it from that is said and does not keep the others."""
+    try:
+        replaying.replay(event_id, by=None, reason=REASON)
+    except (NotFound, Conflict) as error:
+        click.echo(f"hookline: {error}", err=True)
+        return False
+    return True
 
 
 def _carry_out(replaying: Replaying, order: Order) -> int:

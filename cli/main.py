@@ -75,7 +75,14 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("HOOKLINE_DEBUG"):
             raise
-        _complain(f"{type(error).__name__}: {_first_line(error)} (HOOKLINE_DEBUG=1 shows where)")
+        _complain(_away(error) or f"{type(error).__name__}: {_first_line(error)} (HOOKLINE_DEBUG=1 shows where)")
+
+
+def _away(error: Exception) -> str | None:
+    """Say that the database is away, where that is all: the driver's own words are about its topology."""
+    from models.store.transactions import is_outage  # noqa: PLC0415  `--help` needs no database
+
+    return f"MONGODB_URI: MongoDB does not answer ({type(error).__name__})" if is_outage(error) else None
 
 
 def _words(error: HooklineError) -> str:

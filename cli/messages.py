@@ -1,14 +1,15 @@
-"""`hookline messages`: look at messages whose fate wants a person, and try them again.
+"""`hookline messages`: look at messages whose fate wants a person, follow one from its id, and try them again.
 
 Deliberately the same verbs as the API's.
 """
 
 import sys
+from dataclasses import asdict
 from typing import Any, Final
 
 import click
 
-from cli.options import data_option, json_option, settings, show
+from cli.options import as_text, data_option, json_option, settings, show
 from models.message import Message
 from models.store.codec import to_document
 from models.values import MessageStatus
@@ -24,7 +25,7 @@ STATES: Final = tuple(status.value for status in _OPEN)
 
 @click.group()
 def messages() -> None:
-    """Outbound messages."""
+    """Messages: whose fate is open, what became of one, and another attempt."""
 
 
 @messages.command("list")
@@ -33,10 +34,23 @@ def messages() -> None:
 @json_option
 @data_option
 def list_command(status: str, limit: int, as_json: bool) -> None:  # noqa: FBT001
-    """List messages in one state, newest first."""
+    """List messages to customers in one state, newest first."""
     services = Services(settings(), application="cli")
     found = services.sends.in_state(MessageStatus(status), limit=limit)
     show([_shown(message) for message in found], columns=SHOWN, as_json=as_json)
+
+
+@messages.command("show")
+@click.argument("message_id")
+@data_option
+def show_command(message_id: str) -> None:
+    """Show the whole history of a message, by our id or the vendor's.
+
+    The webhooks about it and what became of each part, every attempt to send it, its statuses, what waits for it, and
+    who did what; never what it says. Prints JSON.
+    """
+    services = Services(settings(), application="cli")
+    click.echo(as_text(asdict(services.tracing.history(message_id)), indent=2))
 
 
 @messages.command("retry")

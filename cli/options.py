@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _STEERING: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
-def data_option(command: F) -> F:
+def data_option(command: F, *, about: str = "Use the engines and keys of a running `hookline up --data DIR`.") -> F:
     """Add `--data DIR` to a command, so that it may stand before or after the command's name."""
     return click.option(
         "--data",
@@ -30,7 +30,7 @@ def data_option(command: F) -> F:
         expose_value=False,
         callback=_remember_data,
         is_eager=True,
-        help="Use the engines and keys of a running `hookline up --data DIR`.",
+        help=about,
     )(command)
 
 

@@ -5,6 +5,7 @@ and reported, never fatal: the others keep working.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from models.whatsapp_config import WhatsAppConfig, plain_field, sealed_ring
@@ -42,14 +43,19 @@ def open_account(config: WhatsAppConfig, provider: Provider, keyring: KeyRing, *
     Raises:
         CryptoError: a secret in force does not open with our keys, or not in its place.
     """
-    fields = {f.name: value for f in provider.form if not f.secret and (value := plain_field(config, f.name))}
     secrets = {
         f.name: _opened(ring, keyring, context=seal_context(config.id, f.name))
         for f in provider.form
         if f.secret and (ring := sealed_ring(config, f.name, at))
     }
+    return replace(open_plainly(config, provider), secrets=secrets)
+
+
+def open_plainly(config: WhatsAppConfig, provider: Provider) -> Account:
+    """Open a config without its secrets: enough to tell whose number it is."""
+    fields = {f.name: value for f in provider.form if not f.secret and (value := plain_field(config, f.name))}
     base_url = (config.api_base_url or "").rstrip("/") or None
-    return Account(id=config.id, provider=config.provider, fields=fields, secrets=secrets, api_base_url=base_url)
+    return Account(id=config.id, provider=config.provider, fields=fields, secrets={}, api_base_url=base_url)
 
 
 def _opened(ring: Sequence[str], keyring: KeyRing, *, context: str) -> tuple[Secret, ...]:

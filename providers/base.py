@@ -6,8 +6,8 @@ label follow from them (see docs/adding-a-provider.md).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from providers.outbound import BlockList, MediaAccess, Sender, TemplateBook
 
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class WebhookRequest:
     def content_type(self) -> str:
         """The media type alone, lower case, without parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def with_query_as_form(self) -> "WebhookRequest":
+        """Read a webhook that came by GET: its query is what the form of a POST would be, and is stored as one."""
+        headers = {**self.headers, "content-type": FORM}
+        return replace(self, headers=headers, body=self.query.encode("utf-8", "surrogatepass"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +120,14 @@ class Provider(ABC):
     form: ClassVar[tuple[FormField, ...]]
     #: The secret field that authenticates webhooks.
     webhook_secret_field: ClassVar[str] = "webhookSecret"  # noqa: S105  the name of a field
+    #: The parameter of the webhook URL's query in which the vendor is to send that secret; None where it signs.
+    secret_parameter: ClassVar[str | None] = None
     #: Whether a third segment of the path may hold that secret: …/<slug>/<account id>/<secret>.
     secret_in_path: ClassVar[bool] = False
     #: Media types a webhook may have; others are answered 415.
     content_types: ClassVar[frozenset[str]] = frozenset({JSON})
+    #: Whether an account may be set up to deliver by GET, with the parameters in the query; it then has no handshake.
+    by_get: ClassVar[bool] = False
     #: How long after a customer's message an agent may write freely; None where the vendor has no such window.
     service_window: ClassVar[timedelta | None] = None
     #: The ways out; None where we do not speak them.
@@ -135,6 +145,17 @@ class Provider(ABC):
     @abstractmethod
     def account_keys(self, account: Account) -> Iterable[AccountKey]:
         """Name an account as this vendor's webhooks do, for routing and cross-checks."""
+
+    def number(self, account: Account) -> Hashable | None:
+        """Say whose number an account is, in a form that is equal for two accounts of one number.
+
+        By default the first of its names; a dialect whose first is shared by several numbers says it otherwise.
+        """
+        return next(iter(self.account_keys(account)), None)
+
+    def window(self, account: Account) -> timedelta | None:
+        """Say how long after a customer's message an account may write freely; variants of a vendor may differ."""
+        return self.service_window
 
     @abstractmethod
     def hinted_keys(self, request: WebhookRequest) -> frozenset[AccountKey]:
@@ -155,6 +176,10 @@ class Provider(ABC):
     def handshake(self, request: WebhookRequest, accounts: Iterable[Account]) -> Acknowledgement | None:
         """Answer a subscription handshake (GET), None where the vendor has none."""
         return None
+
+    def is_timeless(self, request: WebhookRequest) -> bool:
+        """Say whether a webhook tells a state without time or id, so that the same bytes may be news another day."""
+        return False
 
     def kept_query(self, request: WebhookRequest) -> str:
         """The part of the query that `parse` needs and that holds no secret."""

@@ -28,8 +28,8 @@ class Party:
     """A person or number on the other side, by whatever the vendor discloses.
 
     `phone` is E.164 with `+`; `user_id` a BSUID; `parent_user_id` a parent BSUID; `chat_id` ChatAPI's
-    `…@c.us` form (`…@lid` where the number is hidden, `…@g.us` for a group). At least one of them is present
-    in a party that can be answered.
+    `…@c.us` form (`…@lid` where the number is hidden, `…@g.us` for a group), or the id of a group at Meta. At least
+    one of them is present in a party that can be answered.
     """
 
     phone: str | None = None
@@ -91,12 +91,17 @@ class MessageArrived(Event):
 
 @dataclass(slots=True, kw_only=True)
 class StatusChanged(Event):
-    """A step in the life of an outbound message; `client_ref` is our own id where the vendor echoes it."""
+    """A step in the life of an outbound message; `client_ref` is our own id where the vendor echoes it.
+
+    `provider_message_id` is empty where the vendor names the message by its `queue_number` alone.
+    """
 
     provider_message_id: str
     status: MessageStatus
     provider_status: str
     client_ref: str | None = None
+    #: Its place in the vendor's queue, which the receipt told too, perhaps instead of an id (ChatAPI).
+    queue_number: int | None = None
     party: Party | None = None
     error: MessageError | None = None
     pricing: Pricing | None = None

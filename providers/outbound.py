@@ -246,6 +246,10 @@ class TemplateBook(ABC):
     def read(self, answer: HttpAnswer) -> TemplatePage | SendError:
         """Read a page. Total."""
 
+    def read_at(self, answer: HttpAnswer, *, cursor: str | None) -> TemplatePage | SendError:
+        """Read the page that was asked for by a cursor, for vendors whose answer alone does not say what follows."""
+        return self.read(answer)
+
     def create(self, account: Account, *, base_url: str, template: Template) -> HttpRequest | None:
         """Ask the vendor for a new template; None where that is done elsewhere."""
         return None

@@ -23,7 +23,9 @@ POLL, ANSWER = 0.2, 2.0
 class Greeting:
     """What the person wants to know."""
 
+    #: Where this machine finds it, and what vendors call.
     url: str
+    public_url: str
     token: str
     data: str
     demo: bool
@@ -38,7 +40,7 @@ class Greeting:
         return (
             "\nHookline is up.\n\n"
             f"  API and docs   {self.url}/docs\n"
-            f"  Webhooks       {self.url}/api/whatsapp/webhooks/<{'|'.join(registry.by_slugs())}>\n"
+            f"  Webhooks       {self.public_url}/api/whatsapp/webhooks/<{'|'.join(registry.by_slugs())}>\n"
             f"  Login token    {self.token}\n"
             f"  Data           {self.data}\n\n"
             f"{filling}\n\n"

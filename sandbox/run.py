@@ -26,8 +26,12 @@ from sandbox.engines.ports import LOOPBACK, is_free, remembered_port
 from sandbox.processes import Crew, Process, stop_signals
 from sandbox.vendors import VENDORS
 
-#: Variables other commands need to work on the same data; they stand in the note of the data directory.
-SHARED = ("MONGODB_URI", "MONGODB_DATABASE", "REDIS_URL", "BROKER_URL", "ENCRYPTION_KEYS", "PUBLIC_URL")
+#: Variables other commands need to work on the same data, and to call whom it calls; they stand in the note of the
+#: data directory.
+SHARED = (
+    *("MONGODB_URI", "MONGODB_DATABASE", "REDIS_URL", "BROKER_URL", "ENCRYPTION_KEYS", "PUBLIC_URL", "MEDIA_URL"),
+    *(f"{vendor.slug.upper()}_API_URL" for vendor in VENDORS),
+)
 #: Each engine by the variable that names one of your own instead.
 ENGINES: Mapping[str, tuple[str, type[Engine]]] = {
     "MONGODB_URI": ("mongo", MongoEngine),
@@ -70,13 +74,18 @@ def _run_locked(directory: DataDir, *, port: int, with_demo: bool) -> None:
         environment = _environment(directory, port=port)
         embedded = _start_engines(directory, environment, stack)
         environment |= embedded
-        note = {name: environment[name] for name in SHARED if name in environment}
-        url = environment["PUBLIC_URL"]
-        stack.enter_context(directory.announced(environment=note, url=url))
+        public_url = environment["PUBLIC_URL"].rstrip("/")
+        stack.enter_context(directory.announced(environment=shared(environment), url=public_url))
         token = directory.login_token(_database_key(environment, embedded), lambda: demo.login_token(environment))
         processes = _processes(directory, environment, ports, with_demo=with_demo)
-        greeting = Greeting(url=url, token=token, data=str(directory.path), demo=with_demo)
+        here = f"http://{LOOPBACK}:{port}"
+        greeting = Greeting(url=here, public_url=public_url, token=token, data=str(directory.path), demo=with_demo)
         _run_crew(processes, greeting)
+
+
+def shared(environment: Mapping[str, str]) -> dict[str, str]:
+    """Choose what commands beside this run are told."""
+    return {name: environment[name] for name in SHARED if name in environment}
 
 
 def _environment(directory: DataDir, *, port: int) -> dict[str, str]:

@@ -4,7 +4,7 @@ What an account needs is the dialect's to say (its form); sealing follows from i
 use: that is `providers.accounts`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 from models.ids import new_id
 from models.store.configs import Configs
 from models.whatsapp_config import OldSecret, WhatsAppConfig, plain_field, sealed_ring, secret_path, set_field
-from providers.accounts import seal_context
+from providers.accounts import open_plainly, seal_context
 from providers.base import FormField, Provider
 from runtime.clock import Clock
 from runtime.crypto import KeyRing
@@ -22,8 +22,12 @@ from runtime.errors import Conflict, Invalid
 OVERLAP: Final = timedelta(days=7)
 #: How often a change begins again because others change the same account.
 TRIES: Final = 5
+#: Stands in an address where a secret belongs, which is never shown.
+GAP: Final = "<webhook-secret>"
 #: Later than any secret's overlap: what is in force then is what is in force without old values.
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
+#: Code of the conflict: a live account has the number already.
+TAKEN: Final = "number_taken"
 Alter = Callable[[WhatsAppConfig, datetime], None]
 
 
@@ -41,6 +45,7 @@ class Connecting:
 
         Raises:
             Invalid: a required value is missing, or one is not of this vendor.
+            Conflict: a live account has this number already; with two nobody could say which one a chat belongs to.
         """
         given = _cleaned(provider, {field: value.strip() for field, value in values.items() if value.strip()})
         _check(provider, given)
@@ -49,9 +54,18 @@ class Connecting:
             if form_field.name in given:
                 self._write(config, form_field, given[form_field.name])
         config.api_base_url = given.get("apiBaseUrl")
+        self._check_free(config, provider)
         config.webhook_url = webhook_url(self._public_url, provider, config.id)
         self._configs.add(config, self._clock)
         return config
+
+    def _check_free(self, config: WhatsAppConfig, provider: Provider) -> None:
+        number = _number(config, provider)
+        others = (one for one in self._configs.live() if one.provider == provider.name)
+        taken = next((one.id for one in others if number is not None and _number(one, provider) == number), None)
+        if taken:
+            way = f"exchange its secrets with `hookline configs rotate {taken}`"
+            raise Conflict(f"account {taken} has this number already; {way}", code=TAKEN, details={"configId": taken})
 
     def rotate(self, config_id: str, provider: Provider, values: Mapping[str, str]) -> WhatsAppConfig:
         """Exchange secrets; the old values stay good for a while, so that no valid webhook is refused.
@@ -137,6 +151,13 @@ def webhook_url(public_url: str, provider: Provider, config_id: str) -> str:
     return f"{public_url}/api/whatsapp/webhooks/{provider.slug}/{config_id}"
 
 
+def url_to_give(config: WhatsAppConfig, provider: Provider) -> str | None:
+    """Spell the address as the vendor is to have it: where a secret belongs into it, with a gap for that secret."""
+    if config.webhook_url is None or provider.secret_parameter is None:
+        return config.webhook_url
+    return f"{config.webhook_url}?{provider.secret_parameter}={GAP}"
+
+
 def described(config: WhatsAppConfig, provider: Provider) -> dict[str, object]:
     """An account as people and programs may see it: secrets only as whether they are set."""
     shown: dict[str, object] = {
@@ -145,6 +166,7 @@ def described(config: WhatsAppConfig, provider: Provider) -> dict[str, object]:
         "name": config.name,
         "isActive": config.is_active,
         "webhookUrl": config.webhook_url,
+        **({"webhookSecretParameter": provider.secret_parameter} if provider.secret_parameter else {}),
         "webhookStatus": config.webhook_status.value,
         "lastEventAt": config.last_event_at,
         "health": config.health.state.value,
@@ -157,6 +179,11 @@ def described(config: WhatsAppConfig, provider: Provider) -> dict[str, object]:
         elif value is not None:
             shown[form_field.name] = value
     return shown
+
+
+def _number(config: WhatsAppConfig, provider: Provider) -> Hashable | None:
+    """Say whose number an account is; no secret is opened for that."""
+    return provider.number(open_plainly(config, provider))
 
 
 def _held(config: WhatsAppConfig, provider: Provider) -> dict[str, str | None]:
@@ -192,5 +219,8 @@ def _check(provider: Provider, given: Mapping[str, str]) -> None:
     problems |= {f.name: [f"{f.flag} is required"] for f in provider.form if f.required and f.name not in given}
     if not given.get("apiBaseUrl", "https://").startswith(("https://", "http://")):
         problems["apiBaseUrl"] = ["--api-base-url must begin with https:// or http://"]
+    elif set("?#@") & set(given.get("apiBaseUrl", "")):
+        # Vendors show such addresses with the token in them, and this field is no secret one.
+        problems["apiBaseUrl"] = ["--api-base-url must be an address alone, without a token or anything after it"]
     if problems:
         raise Invalid("; ".join(message for messages in problems.values() for message in messages), fields=problems)

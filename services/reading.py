@@ -201,7 +201,7 @@ def _fact(row: WebhookEvent, provider: Provider, event: Event, account: Account)
         account=account,
         event_id=row.id,
         received_at=row.received_at,
-        service_window=provider.service_window,
+        service_window=provider.window(account),
     )
 
 

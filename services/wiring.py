@@ -15,6 +15,7 @@ from models.store.collections import Store
 from models.store.configs import Configs
 from models.store.conversations import Conversations
 from models.store.follow_ups import FollowUps
+from models.store.histories import Histories
 from models.store.media_files import MediaFiles
 from models.store.merges import Merges
 from models.store.moves import Moves
@@ -76,6 +77,7 @@ from services.sending.sweeping import Restoring
 from services.sending.waking import Waking
 from services.sweeping import Sweeping
 from services.tokens import Tokens
+from services.tracing import Tracing
 
 
 class Services:
@@ -193,6 +195,11 @@ class Services:
     def replaying(self) -> Replaying:
         """Putting stored webhooks back to wait."""
         return Replaying(self.events, self.auditing, self.clock, ring=self.ring_receive)
+
+    @cached_property
+    def tracing(self) -> Tracing:
+        """Following one message through the house."""
+        return Tracing(Histories(self.store))
 
     @cached_property
     def outgoing(self) -> Outgoing:
@@ -380,7 +387,8 @@ class Services:
     @cached_property
     def messaging(self) -> Messaging:
         """Queueing the messages that go with reminders."""
-        return Messaging(self.follow_ups, self.clock, self.queueing.queue_template)
+        late = self.settings.follow_up_late
+        return Messaging(self.follow_ups, self.clock, self.queueing.queue_template, late=late)
 
     @cached_property
     def window_reminding(self) -> WindowReminding:

@@ -44,6 +44,12 @@ class ErrorBody(Schema):
         data_key="fields",
         metadata={"description": "Path of each wrong value -> what is wrong with it."},
     )
+    details = fields.Dict(
+        keys=fields.String(),
+        metadata={
+            "description": "What a program needs to go on, by `code`: of `window_closed` the usable `templates`."
+        },
+    )
     request_id = fields.String(
         required=True, data_key="requestId", metadata={"description": "The answer's X-Request-Id."}
     )

@@ -12,6 +12,7 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate
 
 from models.store.filters import Span
+from services.curating.kinds import unstorable
 
 #: Longest id or word (characters) worth looking up.
 MAX_TEXT: Final = 200
@@ -78,3 +79,13 @@ class AnyOf(fields.List[Any]):
 
     def __init__(self, inner: fields.Field[Any], **kwargs: Any) -> None:
         super().__init__(inner, validate=validate.Length(1, MAX_ALTERNATIVES), **kwargs)
+
+
+def storable(value: Any) -> None:
+    """Refuse an object in somebody else's words that no document can hold; what it means is judged elsewhere.
+
+    Raises:
+        ValidationError: it is one.
+    """
+    if why := unstorable(value):
+        raise ValidationError(why)

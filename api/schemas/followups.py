@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Final
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from api.schemas.fields import AnyOf, Flag, Text, word_of
+from api.schemas.fields import AnyOf, Flag, Text, storable, word_of
 from api.schemas.listing import ListQuery
 from api.schemas.orders import Order, ZonedMoment, note
 from api.schemas.wire import page_of, schema_of
@@ -45,7 +45,7 @@ class FollowUpMessage(Order):
 
     name = fields.String(required=True, validate=validate.Length(1, 512))
     language = Text(allow_none=True)
-    values = fields.Dict(keys=fields.String(), validate=validate.Length(max=_MANY), load_default=dict)
+    values = fields.Dict(keys=fields.String(), validate=[validate.Length(max=_MANY), storable], load_default=dict)
 
 
 class FollowUpChange(Order):

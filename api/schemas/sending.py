@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from api.schemas.fields import Flag, Text
+from api.schemas.fields import Flag, Text, storable
 from api.schemas.orders import Order as Body
 from models.message import Choice, ChoiceGroup, Contact, Content, Interactive, Location, Media
 from models.values import MEDIA_TYPES, MediaState, MessageType
@@ -82,7 +82,7 @@ class ContactOrder(Body):
     name = Text()
     phone_number = Text()
     vcard = _line()
-    details = fields.Dict(keys=fields.String())
+    details = fields.Dict(keys=fields.String(), validate=storable)
 
     @post_load
     def built(self, data: dict[str, Any], **_: Any) -> Contact:
@@ -125,7 +125,7 @@ class InteractiveOrder(Body):
     buttons = fields.List(fields.Nested(ChoiceOrder), validate=validate.Length(1, MAX_ENTRIES))
     sections = fields.List(fields.Nested(ChoiceGroupOrder), validate=validate.Length(1, MAX_ENTRIES))
     url = _line()
-    flow = fields.Dict(keys=fields.String())
+    flow = fields.Dict(keys=fields.String(), validate=storable)
 
     @post_load
     def built(self, data: dict[str, Any], **_: Any) -> Interactive:

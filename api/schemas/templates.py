@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Final
 
 from marshmallow import Schema, fields, validate
 
-from api.schemas.fields import AnyOf, Flag, Text, word_of
+from api.schemas.fields import AnyOf, Flag, Text, storable, word_of
 from api.schemas.listing import ListQuery
 from api.schemas.orders import Order
 from api.schemas.wire import page_of, schema_of
@@ -59,7 +59,7 @@ class TemplateDraft(TemplateChange):
     config_id = Text(metadata={"description": "The account; a quick reply without one is for all accounts."})
     components = fields.List(
         fields.Dict(keys=fields.String()),
-        validate=validate.Length(1, _MANY),
+        validate=[validate.Length(1, _MANY), storable],
         metadata={"description": "The parts of a vendor's template, in Meta's shape, with examples."},
     )
     parameter_format = word_of(ParameterFormat)

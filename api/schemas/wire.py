@@ -58,7 +58,7 @@ HIDDEN: Final[Mapping[type, frozenset[str]]] = {
         }
     ),
     Template: frozenset({"is_deleted", "deleted_at", "deleted_by", "told_at"}),
-    FollowUp: frozenset({"is_deleted", "deleted_at", "deleted_by", "template_due_at", "origin"}),
+    FollowUp: frozenset({"is_deleted", "deleted_at", "deleted_by", "template_due_at", "origin", "reply_awaited_since"}),
     ReminderTemplate: frozenset({"attempts"}),
     BlockedNumber: frozenset(
         {"is_deleted", "deleted_at", "deleted_by", "next_attempt_at", "lease_until", "generation"}

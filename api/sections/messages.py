@@ -57,6 +57,7 @@ def mark_message_read(message_id: str) -> dict[str, Any]:
     "/chats/<chat_id>/messages",
     needs=ANY_TOKEN,
     body=MessageOrder,
+    headers={"Idempotency-Key": f"Any 1 to {MAX_KEY} ASCII characters that name this request."},
     answers=MessageSchema,
     status=202,
     problems=(409, 422),
@@ -108,6 +109,6 @@ def _check_seen(message_id: str) -> None:
 def _idempotency_key() -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not 0 < len(key) <= MAX_KEY:
-        problem = f"1 to {MAX_KEY} characters."
+        problem = f"1 to {MAX_KEY} ASCII characters."
         raise Invalid("The Idempotency-Key is no such key.", fields={"Idempotency-Key": [problem]})
     return key

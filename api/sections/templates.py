@@ -22,6 +22,7 @@ from models.store.codec import to_document
 from models.store.paging import Page
 from models.store.templates import saying
 from models.store.views import Listing
+from runtime.errors import Invalid
 from services.curating.using import preview
 
 section: Final = Section("templates", about="Quick replies of our own, and the vendors' message templates.")
@@ -93,4 +94,7 @@ def sync_templates(order: dict[str, Any]) -> dict[str, Any]:
 
     An account whose list could not be read to its end has a `reason`, and nothing of it counts as vanished.
     """
-    return {"data": [to_document(one) for one in desk().syncing.sync(order.get("config_id"))]}
+    config_id = order.get("config_id")
+    if config_id is not None and all(config.id != config_id for config in desk().services.configs.live()):
+        raise Invalid("no such account", fields={"configId": ["There is no such account."]})
+    return {"data": [to_document(one) for one in desk().syncing.sync(config_id)]}

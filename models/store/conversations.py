@@ -16,10 +16,10 @@ from pymongo.collection import Collection
 from models.address import Address, Tenure
 from models.chat import Chat
 from models.customer import Customer
-from models.ids import new_id
+from models.ids import first_id, new_id
 from models.message import Message
 from models.message_move import MessageMove
-from models.pending_update import PendingUpdate
+from models.pending_update import PendingUpdate, UpdateKind
 from models.response_clock import Spoken, Turn, counted, turn_of
 from models.store.batch import Batch, MessageKey, T, Tracked, Wanted
 from models.store.blocks import blocked_among, look_again
@@ -47,7 +47,11 @@ MOVED_AT_ONCE: Final = 1_000
 #: Where a message can stand that has left, or may have, and of which the vendor's id is not known.
 _UNNAMED: Final = [
     status.value
-    for status in (MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNKNOWN, MessageStatus.ACCEPTED)
+    for status in (
+        *(MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNKNOWN, MessageStatus.ACCEPTED),
+        # By acks that tell a place in the vendor's queue and no id.
+        *(MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.READ),
+    )
 ]
 _SPOKEN: Final = {"_id": 0, **dict.fromkeys(field_names(Spoken).values(), 1)}
 
@@ -117,6 +121,16 @@ class Conversations:
             [{"clientRef": {"$in": list(refs)}}] if refs else [],
         )
         return [from_document(PendingUpdate, row) for row in self._store.pendingupdates.find(query)] if query else []
+
+    def numbered(self, config_id: str, queue_number: int, *, since: datetime) -> list[PendingUpdate]:
+        """Find statuses parked since a moment that name their message by its place in the vendor's queue."""
+        query = {
+            "id": {"$gte": first_id("pnd", since)},
+            "configId": config_id,
+            "kind": UpdateKind.STATUS.value,
+            "payload.queueNumber": queue_number,
+        }
+        return [from_document(PendingUpdate, row) for row in self._store.pendingupdates.find(query).hint([("id", 1)])]
 
     def present(self, messages: Iterable[MessageKey], refs: Iterable[str] = ()) -> tuple[set[MessageKey], set[str]]:
         """Say which of these messages are here, by the vendor's id and by our own."""

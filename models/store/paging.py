@@ -1,6 +1,6 @@
 """Lists in pages that stay true while rows come and go: each page starts after the last row before it.
 
-A cursor holds that row's sort values and nothing else, so it never expires and needs no place on the server.
+A cursor holds the list's name and that row's sort values, so it never expires and needs no place on the server.
 The id breaks ties, hence no row is shown twice or skipped. Deliberately no counting of all rows and no page
 numbers: both cost a scan and are wrong as soon as they are shown.
 """
@@ -57,22 +57,24 @@ def page(
     limit: int | None = None,
     cursor: str | None = None,
     projection: Mapping[str, int] | None = None,
+    name: str = "",
 ) -> Page:
     """Read one page of the rows that match a query.
 
-    `sort` names fields in order, "-" descends, e.g. "-lastMessageTime"; the id is added where it lacks.
+    `sort` names fields in order, "-" descends, e.g. "-lastMessageTime"; the id is added where it lacks. `name` tells
+    lists apart: a cursor of another one is refused, as it would skip rows silently.
     `limit` is brought into 1 … MAX_LIMIT. `query` is code's own: callers' values go through `filters`.
 
     Raises:
-        Invalid: the cursor is not one of ours, or of a list sorted otherwise.
+        Invalid: the cursor is not one of ours, or of another list, or of a list sorted otherwise.
     """
     keys = sort_keys(sort)
     size = max(1, min(MAX_LIMIT, DEFAULT_LIMIT if limit is None else limit))
-    wanted = dict(query) if cursor is None else {"$and": [query, *_after(keys, read_cursor(cursor, keys))]}
+    wanted = dict(query) if cursor is None else {"$and": [query, *_after(keys, read_cursor(cursor, keys, name=name))]}
     order = [(key.field, DESCENDING if key.descending else ASCENDING) for key in keys]
     rows = list(collection.find(wanted, _projected(projection, keys)).sort(order).limit(size + 1))
     more = len(rows) > size
-    return Page(rows[:size], write_cursor(rows[size - 1], keys) if more else None)
+    return Page(rows[:size], write_cursor(rows[size - 1], keys, name=name) if more else None)
 
 
 def sort_keys(sort: str) -> tuple[SortKey, ...]:
@@ -83,20 +85,22 @@ def sort_keys(sort: str) -> tuple[SortKey, ...]:
     return tuple(keys)
 
 
-def write_cursor(row: Mapping[str, Any], keys: Sequence[SortKey]) -> str:
+def write_cursor(row: Mapping[str, Any], keys: Sequence[SortKey], *, name: str = "") -> str:
     """Write down where a row stands in a list."""
-    content = {"sort": _spelled(keys), "row": [_tagged(row.get(key.field)) for key in keys]}
+    content = {"list": name, "sort": _spelled(keys), "row": [_tagged(row.get(key.field)) for key in keys]}
     text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
-def read_cursor(cursor: str, keys: Sequence[SortKey]) -> list[SortValue]:
+def read_cursor(cursor: str, keys: Sequence[SortKey], *, name: str = "") -> list[SortValue]:
     """Read where the last page ended.
 
     Raises:
-        Invalid: the cursor is not one of ours, or of a list sorted otherwise.
+        Invalid: the cursor is not one of ours, or of another list, or of a list sorted otherwise.
     """
     content = _decoded(cursor)
+    if content.get("list", "") != name:
+        _refuse("belongs to another list")
     if content.get("sort") != _spelled(keys):
         _refuse("belongs to a list that is sorted otherwise")
     values = content.get("row")

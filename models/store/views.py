@@ -70,6 +70,7 @@ class View:
                 limit=listing.limit,
                 cursor=listing.cursor,
                 projection=self._projection,
+                name=self._name(scope or {}),
             )
 
     def one(self, row_id: str, *, scope: Mapping[str, Any] | None = None) -> Document:
@@ -83,6 +84,10 @@ class View:
         if row is None:
             raise NotFound(f"There is no {self._noun} {row_id}.")
         return row
+
+    def _name(self, scope: Mapping[str, Any]) -> str:
+        """Name a list for its cursors: the messages of one chat are another list than those of the next."""
+        return " ".join(str(part) for part in (self._noun, scope.get("chatId")) if part)
 
     def check(self, row_id: str, *, scope: Mapping[str, Any] | None = None) -> None:
         """Make sure that a row is there and within the scope.

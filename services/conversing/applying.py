@@ -100,14 +100,23 @@ def _needs_both(found: Wanted, fact: Fact, event: IdentityLinked) -> None:
 
 
 def _needs_message(found: Wanted, fact: Fact, event: StatusChanged | MessageArrived) -> None:
-    found.messages.add((fact.account.id, event.provider_message_id))
+    if event.provider_message_id:
+        found.messages.add((fact.account.id, event.provider_message_id))
     if isinstance(event, MessageArrived):
         _needs_party(found, fact, event)
         if event.own_send:
-            since = fact.received_at - SOUGHT_FOR
-            found.unnamed_since = min(found.unnamed_since or since, since)
-    elif event.client_ref:
+            _needs_unnamed(found, fact)
+        return
+    if event.client_ref:
         found.refs.add(event.client_ref)
+    if event.queue_number is not None and event.party is not None:
+        _needs_party(found, fact, event)
+        _needs_unnamed(found, fact)
+
+
+def _needs_unnamed(found: Wanted, fact: Fact) -> None:
+    since = fact.received_at - SOUGHT_FOR
+    found.unnamed_since = min(found.unnamed_since or since, since)
 
 
 #: What the handler of each kind of event looks at.

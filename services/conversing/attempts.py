@@ -28,7 +28,9 @@ def is_of_earlier_attempt(message: Message, event: StatusChanged, at: datetime) 
     if any(one.provider_message_id == event.provider_message_id for one in message.attempts or ()):
         return True
     asked_since = message.queued_at is not None and at + _SECOND <= message.queued_at
-    return event.status is MessageStatus.FAILED and bool(message.attempts) and asked_since
+    # Of an attempt whose answer never came no id is known; the vendor gave the one at hand to another.
+    is_of_another = message.provider_message_id is not None
+    return event.status is MessageStatus.FAILED and bool(message.attempts) and (asked_since or is_of_another)
 
 
 def settled(message: Message) -> dict[str, Any]:

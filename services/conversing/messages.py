@@ -11,6 +11,7 @@ from typing import Any, Final
 from models.chat import REOPENED_BY_CUSTOMER, Chat
 from models.chat_tally import preview, window_end
 from models.customer import Customer
+from models.delivery_status import READ_STATUS, advance
 from models.ids import new_id
 from models.media_file import awaits_fetch
 from models.message import Content, Fetch, Message
@@ -100,23 +101,59 @@ def _came_back(batch: Batch, mine: Tracked[Message], fact: Fact, event: MessageA
 
 
 def _again(batch: Batch, known: Tracked[Message], fact: Fact, event: MessageArrived) -> Verdict:
-    """A message that came before: nothing happens twice; a synced placeholder may now learn its media."""
+    """A message that came before: nothing happens twice; what was synced of it may now learn the rest."""
     entity = known.entity
     verdict = Verdict(outcome=Outcome.DUPLICATE, message_id=entity.id, chat_id=entity.chat_id)
     said_otherwise = (entity.text, entity.type) != (event.content.text, event.content.type)
-    if event.history and event.content.media is not None and entity.media is None and entity.history:
-        known.set(media=event.content.media, type=event.content.type)
-        fetch_anew(batch, known, event.content, fact)
-        verdict.outcome = Outcome.APPLIED
-    elif said_otherwise and not (event.history or entity.history or entity.edits or event.own_send):
+    if event.history:
+        verdict.outcome = _synced_again(batch, known, fact, event)
+    elif entity.history:
+        verdict.outcome = _came_live(batch, known, fact, event)
+    elif said_otherwise and not (entity.edits or event.own_send):
         CONFLICTING_DUPLICATES.labels(fact.account.provider).inc()
         verdict.reason = "conflicting_content"
     return verdict
 
 
+def _synced_again(batch: Batch, known: Tracked[Message], fact: Fact, event: MessageArrived) -> Outcome:
+    """Give a synced placeholder its file, and what the phone wrote the furthest state that the phone tells."""
+    entity, content = known.entity, event.content
+    new: dict[str, Any] = {}
+    if content.media is not None and entity.media is None and entity.history:
+        new = {"media": content.media, "type": content.type, "raw_type": content.raw_type}
+        fetch_anew(batch, known, content, fact)
+    if entity.sender_type is SenderType.BUSINESS_APP and event.status is not None:
+        joined = advance(entity.status, event.status)
+        new |= {"status": joined, "read_status": READ_STATUS.get(joined)} if joined is not entity.status else {}
+    if new:
+        restate(batch, known, **new)
+    return Outcome.APPLIED if new else Outcome.DUPLICATE
+
+
+def _came_live(batch: Batch, known: Tracked[Message], fact: Fact, event: MessageArrived) -> Outcome:
+    """Let what was known from synced history alone count as if it had come by itself first: now it has."""
+    party = chat_of(batch, fact, event)
+    chat = batch.chat(known.entity.chat_id) or party
+    news = _message(fact, event, chat.entity)
+    told = ("context", "referral", "sender_name", "sender_type", "blocked", "metadata")
+    # A file that is being fetched, or a text that was edited since, is further than what comes now.
+    names = told if known.entity.media or known.entity.edits else (*told, *_CONTENT)
+    restate(batch, known, **{name: getattr(news, name) for name in names}, history=None)
+    if names is not told:
+        fetch_anew(batch, known, event.content, fact)
+    turn = turn_of(known.entity)
+    if turn is not None:
+        chat.set(last_turn_at=max(turn.at, chat.entity.last_turn_at or turn.at))
+    if event.sender_type is SenderType.CUSTOMER:
+        _customer_wrote(chat, known.entity, fact)
+        _name(batch.customer(chat.entity.customer_id), event.party.name, fact.at)
+    return Outcome.APPLIED
+
+
 def _message(fact: Fact, event: MessageArrived, chat: Chat) -> Message:
     author, business = event.author or event.party, event.business
     inbound = event.direction is Direction.INBOUND
+    status = MessageStatus.RECEIVED if inbound else event.status or MessageStatus.SENT
     return Message(
         **_content(event.content),
         id=new_id("msg", fact.received_at),
@@ -128,7 +165,8 @@ def _message(fact: Fact, event: MessageArrived, chat: Chat) -> Message:
         to=business if inbound else _spelled(event.party),
         context=event.context,
         referral=event.referral,
-        status=MessageStatus.RECEIVED if inbound else event.status or MessageStatus.SENT,
+        status=status,
+        read_status=READ_STATUS.get(status),
         sender_name=author.name if inbound else None,
         sender_type=event.sender_type,
         provider=fact.account.provider,
@@ -218,7 +256,14 @@ def tell_customer(customer: Tracked[Customer] | None, message: Message, profile:
         customer.set(last_contact_at=at)
     if entity.first_contact_at is None or at < entity.first_contact_at:
         customer.set(first_contact_at=at)
-    if profile and (entity.named_at is None or at >= entity.named_at):
+    _name(customer, profile, at)
+
+
+def _name(customer: Tracked[Customer] | None, profile: str | None, at: datetime) -> None:
+    """Take the name of a profile, unless a later one is known."""
+    if customer is None or not profile:
+        return
+    if customer.entity.named_at is None or at >= customer.entity.named_at:
         _take_profile_name(customer, profile)
         customer.set(named_at=at)
 

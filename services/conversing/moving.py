@@ -81,7 +81,7 @@ class Moving:
         last: Message | None = None
         while messages := self._moves.told_by_number(move, address, after=last):
             told = [_again(one, account) for one in messages if _is_of(one, address)]
-            self._put_some(told, self._reader.provider(account.provider).service_window)
+            self._put_some(told, self._reader.provider(account.provider).window(account))
             last = messages[-1]
         return True
 

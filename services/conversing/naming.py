@@ -37,10 +37,17 @@ def later(entity: Chat | Customer, told: Mapping[str, str | None], at: datetime)
 def keep_current(chat: Tracked[Chat], party: Party, at: datetime) -> None:
     """Note the spelling and names as the vendor told them last."""
     entity = chat.entity
-    newer = later(entity, {name: getattr(party, field) for name, field in _SHOWN.items()}, at)
-    if not (entity.customer_name or "customer_name" in newer):
-        chat.set(customer_name=party.phone or party.username or party.user_id or party.chat_id)
-    _take(chat, newer, at)
+    _take(chat, later(entity, {name: getattr(party, field) for name, field in _SHOWN.items()}, at), at)
+    if "customer_name" not in (entity.seen_at or {}):
+        _call_by_address(chat, party)
+
+
+def _call_by_address(chat: Tracked[Chat], party: Party) -> None:
+    """Show the number or id of somebody whose name was never told: the present one, for a number may pass on."""
+    entity = chat.entity
+    shown = entity.phone_number or entity.username or entity.user_id or party.chat_id or party.parent_user_id
+    if shown and shown != entity.customer_name:
+        chat.set(customer_name=shown)
 
 
 def know_by(batch: Batch, customer: Tracked[Customer], party: Party, at: datetime) -> None:

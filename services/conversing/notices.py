@@ -17,6 +17,8 @@ from services.conversing.facts import Fact, Verdict, ignored
 from services.conversing.parties import acquaint
 from services.curating.telling import tell
 
+#: Why nothing followed from a word that changes nothing here.
+KEPT: Final = "kept_with_webhook"
 #: What a word on a template may change: its name there -> our field.
 _TEMPLATE_FIELDS: Final = {
     "status": "status",
@@ -36,17 +38,20 @@ def change_template(batch: Batch, fact: Fact, event: TemplateChanged) -> Verdict
     if not event.name:
         return ignored("unnamed_template")
     key = template_key(fact, event)
-    known = batch.templates.get(key) or batch.add_template(key, _template(fact, event, event.name))
+    is_new = key not in batch.templates
+    known = batch.add_template(key, _template(fact, event, event.name)) if is_new else batch.templates[key]
     told = {_TEMPLATE_FIELDS[name]: value for name, value in event.changes.items() if name in _TEMPLATE_FIELDS}
-    newer = tell(known, told, at=fact.at, parts=event.changes.get("components", ()))
-    return Verdict(outcome=Outcome.APPLIED if newer else Outcome.DUPLICATE)
+    parts = event.changes.get("components", ())
+    if tell(known, told, at=fact.at, parts=parts) or is_new:
+        return Verdict(outcome=Outcome.APPLIED)
+    return Verdict(outcome=Outcome.DUPLICATE) if told or parts else ignored(KEPT)
 
 
 def change_account(batch: Batch, fact: Fact, event: AccountChanged) -> Verdict:
     """Note an account's health where the word settles it; anything else is kept with its webhook."""
     config = batch.configs.get(fact.account.id)
     if event.health is None or config is None:
-        return ignored("kept_with_webhook")
+        return ignored(KEPT)
     since, at = config.entity.health.since, fact.at
     if since is not None and at <= since:
         return Verdict(outcome=Outcome.DUPLICATE)

@@ -3,8 +3,8 @@
 ChatAPI posts every message of the business to our webhook, those we sent ourselves too, perhaps before it answers the
 send and so before we know their ids. An echo takes the place of a message of ours that is on its way, in the same chat
 and with the same content. One that fits none is kept like any other: another program may have sent it, and should it
-be ours after all, the receipt unites the two (services.sending.recording). Deliberately only for vendors that have no
-reference of ours to give back.
+be ours after all, the receipt unites the two (services.sending.recording). An answer without an id has a number in its
+place, which the acks repeat. Deliberately only for vendors that have no reference of ours to give back.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,15 +16,28 @@ from models.message import Content, Message
 from models.pending_update import LIFETIME
 from models.store.batch import Batch, Tracked
 from models.values import MEDIA_TYPES, Direction, MessageStatus, MessageType
-from providers.events import MessageArrived
+from providers.events import MessageArrived, StatusChanged
 from services.conversing.attempts import settled
 
 #: How long a message of ours is looked for: a vendor may queue it for as long as its phone is off.
 SOUGHT_FOR: Final = LIFETIME
+#: How long a number in the vendor's queue means one message: it may begin again.
+NUMBERED_FOR: Final = timedelta(days=1)
+#: Under which name a message's metadata holds that number.
+QUEUE_NUMBER: Final = "queueNumber"
 #: A vendor's clock may be behind ours by so much; its times are whole seconds.
 BEHIND: Final = timedelta(seconds=5)
-#: Where a message stands that has left, or may have.
-_ON_ITS_WAY: Final = frozenset({MessageStatus.SENDING, MessageStatus.UNKNOWN, MessageStatus.ACCEPTED})
+#: Where a message stands that has left, or may have; beyond `accepted` by acks that told its number alone.
+_ON_ITS_WAY: Final = frozenset(
+    {
+        MessageStatus.SENDING,
+        MessageStatus.UNKNOWN,
+        MessageStatus.ACCEPTED,
+        MessageStatus.SENT,
+        MessageStatus.DELIVERED,
+        MessageStatus.READ,
+    }
+)
 #: What an attempt came to that never reached the vendor's work.
 _NOT_TRIED: Final = frozenset({"throttled", "paused"})
 #: What it came to where the message waits for another: should the vendor have sent it all the same, that is not needed.
@@ -42,6 +55,21 @@ def sent_before(batch: Batch, event: MessageArrived, *, chat_id: str, at: dateti
     """
     found = ((begun_at, one) for begun_at, one in _candidates(batch, event, chat_id) if begun_at <= at + BEHIND)
     newest = max(found, key=lambda pair: (pair[0], pair[1].entity.id), default=None)
+    return newest[1] if newest else None
+
+
+def numbered(batch: Batch, event: StatusChanged, *, config_id: str, at: datetime) -> Tracked[Message] | None:
+    """Find the message of ours to whose sending the vendor answered with a number and no id; of several the newest."""
+    found = (
+        (message.attempts[-1].at, one)
+        for one in batch.by_ref.values()
+        if (message := one.entity).config_id == config_id
+        and message.attempts
+        and not (message.provider_message_id or message.is_deleted)
+        and (message.metadata or {}).get(QUEUE_NUMBER) == event.queue_number
+    )
+    recent = (pair for pair in found if at - NUMBERED_FOR <= pair[0] <= at + BEHIND)
+    newest = max(recent, key=lambda pair: (pair[0], pair[1].entity.id), default=None)
     return newest[1] if newest else None
 
 

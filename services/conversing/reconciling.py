@@ -17,6 +17,7 @@ from runtime.clock import Clock
 from runtime.logs import logger
 from services.conversing.applying import apply, event_of, wanted
 from services.conversing.facts import Fact
+from services.conversing.own_sends import QUEUE_NUMBER
 
 #: Updates settled in one transaction, at most.
 LIMIT: Final = 500
@@ -43,9 +44,11 @@ class Reconciling:
             ((update.config_id, update.provider_message_id) for update in parked), refs
         )
         messages = {*arrived, *here}
-        if not (messages or ours):
-            return 0
-        return self.settle(self._conversations.reconcilable(messages, ours))
+        found = self._conversations.reconcilable(messages, ours) if messages or ours else []
+        known = {update.id for update in found}
+        # What is known by a number is looked for in the settling itself, which keeps what it does not find.
+        numbered = [one for one in parked if QUEUE_NUMBER in one.payload and one.id not in known]
+        return self.settle([*found, *numbered])
 
     def sweep(self) -> int:
         """Settle what still waits although its message is here.

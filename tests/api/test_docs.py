@@ -60,7 +60,38 @@ def test_errors_are_described_in_the_shape_they_have(api: Api) -> None:
         schema = response["content"]["application/json"]["schema"]
         assert schema == {"$ref": "#/components/schemas/Error"}
     body = document["components"]["schemas"]["ErrorBody"]
-    assert set(body["properties"]) == {"code", "message", "fields", "requestId"}
+    assert set(body["properties"]) == {"code", "message", "fields", "details", "requestId"}
+
+
+def test_what_may_be_wrong_with_a_body_is_described(api: Api) -> None:
+    document = api.stranger().get("/openapi.json").json
+    assert document is not None
+    sent = [
+        operation
+        for operations in document["paths"].values()
+        for name, operation in operations.items()
+        if name != "parameters" and "application/json" in operation.get("requestBody", {}).get("content", {})
+    ]
+    assert len(sent) > 10
+    for operation in sent:
+        assert {"400", "413", "415", "422"} <= set(operation["responses"]), operation["operationId"]
+
+
+def test_the_key_that_makes_a_request_repeatable_is_described(api: Api) -> None:
+    document = api.stranger().get("/openapi.json").json
+    assert document is not None
+    operation = document["paths"][f"{BASE}/chats/{{chat_id}}/messages"]["post"]
+    headers = [one for one in operation["parameters"] if one["in"] == "header"]
+    assert [(one["name"], one["required"]) for one in headers] == [("Idempotency-Key", False)]
+
+
+def test_a_file_may_be_of_any_type_in_part_or_there_already(api: Api) -> None:
+    document = api.stranger().get("/openapi.json").json
+    assert document is not None
+    for path in ("{media_id}", "{media_id}/thumbnail", "{media_id}/public"):
+        answers = document["paths"][f"{BASE}/media/{path}"]["get"]["responses"]
+        assert {"200", "206", "304", "416"} <= set(answers)
+        assert list(answers["200"]["content"]) == list(answers["206"]["content"]) == ["*/*"]
 
 
 def test_no_internal_field_is_described(api: Api) -> None:

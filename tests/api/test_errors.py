@@ -68,9 +68,9 @@ def cursor(content: object) -> str:
         "x",
         "!!!",
         cursor([]),
-        cursor({"sort": "-lastMessageTime -id", "row": [{"$ne": None}, "x"]}),
-        cursor({"sort": "-lastMessageTime -id", "row": [{"$gt": ""}, {"$gt": ""}]}),
-        cursor({"sort": "-password -id", "row": [1, "x"]}),
+        cursor({"list": "chat", "sort": "-lastMessageTime -id", "row": [{"$ne": None}, "x"]}),
+        cursor({"list": "chat", "sort": "-lastMessageTime -id", "row": [{"$gt": ""}, {"$gt": ""}]}),
+        cursor({"list": "chat", "sort": "-password -id", "row": [1, "x"]}),
     ],
 )
 def test_a_cursor_that_is_not_ours_is_refused(api: Api, forged: str) -> None:
@@ -85,6 +85,43 @@ def test_a_cursor_of_another_order_is_refused(api: Api) -> None:
     admin = api.admin
     other = admin.get(CHATS, limit=1).json["nextCursor"]  # type: ignore[index]
     refusal(admin.get(CHATS, cursor=other, sort="createdAt"), 422, "validation_failed")
+
+
+def test_a_body_that_nobody_read_does_not_stand_before_the_next_request(api: Api) -> None:
+    """A proxy sends other callers' requests over the connection on which one was refused early."""
+    large = {"reason": "x" * MAX_BODY_BYTES}
+    path = f"{EVENTS}/evt_1/replay"
+    refused = [api.admin.post(path, json=large), api.stranger("hk_none").post(path, json=large)]
+
+    assert [(one.status_code, one.headers.get("Connection")) for one in refused] == [(413, "close"), (401, "close")]
+    assert "Connection" not in api.admin.post(path, json={"reason": "x"}).headers
+    assert "Connection" not in api.admin.get(CHATS).headers
+
+
+def test_a_cursor_of_another_list_is_refused(api: Api) -> None:
+    """It would be read as a place in this list, and rows be skipped in silence."""
+    store, admin = api.wired.store, api.admin
+    chats = [add_chat(store) for _ in range(2)]
+    for chat_id in chats:
+        add_event(store)
+        for _ in range(2):
+            add_message(store, chat_id)
+    mine = f"{CHATS}/{chats[0]}/messages"
+    order = {"sort": "-createdAt"}
+    cursors = {
+        "of chats": admin.get(CHATS, limit=1, **order).json["nextCursor"],  # type: ignore[index]
+        "of webhooks": admin.get(EVENTS, limit=1).json["nextCursor"],  # type: ignore[index]
+    }
+    elsewhere = [
+        (EVENTS, cursors["of chats"], {}),
+        (f"{BASE}/customers", cursors["of chats"], {}),
+        (CHATS, cursors["of webhooks"], order),
+        (f"{CHATS}/{chats[1]}/messages", admin.get(mine, limit=1).json["nextCursor"], {}),  # type: ignore[index]
+    ]
+    for path, foreign, query in elsewhere:
+        fields = refusal(admin.get(path, cursor=foreign, **query), 422, "validation_failed")["fields"]
+        assert "another list" in fields["cursor"][0]
+    assert admin.get(CHATS, limit=1, cursor=cursors["of chats"], **order).status_code == 200
 
 
 #: What a MongoDB operator looks like on its way in.

@@ -1,5 +1,6 @@
 """Follow-ups over the API: planned with a zone, seen and changed by those whose they are, ended once."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -101,6 +102,12 @@ class TestPlanning:
         ({"template": {"language": "en"}}, "template.name"),
         ({"template": {"name": "x", "state": "queued"}}, "template.state"),
         ({"template": {"name": "x", "values": {str(n): n for n in range(101)}}}, "template.values"),
+        ({"template": {"name": "x", "values": {"a\0": 1}}}, "template.values"),
+        ({"template": {"name": "x", "values": {"header": [{"\0": 1}]}}}, "template.values"),
+        ({"template": {"name": "x", "values": {"a": json.loads("[" * 150 + "]" * 150)}}}, "template.values"),
+        ({"template": {"name": "x", "values": {"a": 2**64 - 1}}}, "template.values"),
+        ({"scheduledAt": "0001-01-01T00:00:00+05:00"}, "scheduledAt"),
+        ({"scheduledAt": "9999-12-31T23:59:59-05:00"}, "scheduledAt"),
         ({"origin": "window:x"}, "origin"),
     )
 

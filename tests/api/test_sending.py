@@ -112,6 +112,9 @@ def test_a_key_that_is_none_is_refused(api: Api, chat_id: str, key: str) -> None
         ({"type": "reaction", "targetId": "msg_nobody", "emoji": "👍"}, "targetId"),
         ({"type": "text", "text": "x", "replyTo": "msg_nobody"}, "replyTo"),
         ({"type": "template", "template": {}}, "template.name"),
+        ({"type": "contact", "contact": {"name": "A", "details": {"a\0": 1}}}, "contact.details"),
+        ({"type": "contact", "contact": {"name": "A", "details": {"a": 2**64 - 1}}}, "contact.details"),
+        ({"type": "interactive", "interactive": {"kind": "flow", "flow": {"a": [{"\0": 1}]}}}, "interactive.flow"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )

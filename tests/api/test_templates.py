@@ -290,6 +290,8 @@ def test_a_template_that_is_there_is_not_asked_for_again(api: Api, shelf: Shelf)
             {"components.1.buttons"},
         ),
         ({"components": [PARTS[0], {"type": "BUTTONS", "buttons": []}]}, {"components.1.buttons"}),
+        ({"components": [PARTS[0], {"type": "FOOTER", "a\0": 1}]}, {"components"}),
+        ({"components": [PARTS[0], {"type": "FOOTER", "a": 2**64 - 1}]}, {"components"}),
     ],
 )
 def test_templates_that_vendors_refuse_are_not_asked_for(
@@ -298,6 +300,15 @@ def test_templates_that_vendors_refuse_are_not_asked_for(
     assert fields(api.admin.post(PATH, json=draft(api, **values))) == wrong
     assert shelf.requests == []
     assert api.wired.store.templates.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("key", ["body_text", "body_text_named_params"])
+@pytest.mark.parametrize("odd", [True, 7, "Ada", {"n": "Ada"}])
+def test_examples_that_are_no_list_are_none(api: Api, shelf: Shelf, key: str, odd: object) -> None:
+    part = {"type": "BODY", "text": "Hello {{n}}.", "example": {key: odd}}
+
+    assert fields(api.admin.post(PATH, json=draft(api, components=[part]))) == {"components.0.example"}
+    assert shelf.requests == []
 
 
 def test_a_vendors_template_is_removed_there_too(api: Api, shelf: Shelf) -> None:
@@ -330,6 +341,12 @@ def test_what_has_vanished_is_removed_without_asking(api: Api, shelf: Shelf) -> 
 
     assert delete(api.admin, f"{PATH}/{template_id}").status_code == 200
     assert shelf.requests == []
+
+
+def test_a_synchronisation_of_an_account_that_is_none_says_so(api: Api, shelf: Shelf) -> None:
+    refused = api.admin.post(f"{PATH}/sync", json={"configId": "cfg_nobody"})
+    assert refused.status_code == 422
+    assert list(refused.json["error"]["fields"]) == ["configId"]  # type: ignore[index]
 
 
 def test_a_synchronisation_reports_what_it_did_and_what_it_could_not(api: Api, shelf: Shelf) -> None:

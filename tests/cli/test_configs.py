@@ -7,7 +7,7 @@ import pytest
 
 from providers import registry
 from providers.accounts import open_account
-from providers.base import Account
+from providers.base import Account, WebhookRequest
 from runtime.clock import SystemClock
 from tests.cli.conftest import Hookline
 from tests.support import meta_webhooks as meta
@@ -79,6 +79,73 @@ def test_without_json_the_url_to_give_the_vendor_is_said(hookline: Hookline) -> 
     assert outcome.code == 0
     assert f"http://127.0.0.1:8000/api/whatsapp/webhooks/meta/{config_id}" in outcome.out
     assert CANARY not in outcome.out
+
+
+def test_a_url_that_is_to_hold_the_secret_shows_where_and_not_the_secret(hookline: Hookline, wired: Wired) -> None:
+    arguments, _ = VENDORS["chatapi"]
+
+    outcome = hookline(*arguments)
+
+    (row,) = (row for row in listed(hookline) if row["provider"] == "chatapi")
+    given = f"http://127.0.0.1:8000/api/whatsapp/webhooks/chatapi/{row['id']}?token=<webhook-secret>"
+    assert given in outcome.out
+    assert "401" in outcome.out
+    table = hookline("configs", "list").out
+    assert given in table
+    assert CANARY not in outcome.out + table
+    # For programs the URL is the bare one, with the name of what they add to it.
+    assert (row["webhookUrl"], row["webhookSecretParameter"]) == (given.partition("?")[0], "token")
+    received = WebhookRequest(
+        method="POST",
+        target=f"/api/whatsapp/webhooks/chatapi/{row['id']}?token={CANARY}-w",
+        headers={"content-type": "application/json"},
+        body=b'{"instanceId": "4242", "messages": []}',
+    )
+    provider = registry.by_name("chatapi")
+    assert provider is not None
+    assert provider.verify(received, opened(wired, row["id"]))
+
+
+def test_an_address_that_no_vendor_can_call_is_pointed_out(hookline: Hookline, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "PUBLIC_URL" in hookline(*META).err
+
+    monkeypatch.setenv("PUBLIC_URL", "https://hooks.example.com")
+    reachable = hookline(*META[:5], "123450000000010", *META[6:])
+    assert "https://hooks.example.com/api/whatsapp/webhooks/meta/" in reachable.out
+    assert reachable.err == ""
+
+
+def test_the_list_goes_by_the_address_that_vendors_call_now(
+    hookline: Hookline, wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (before,) = listed(hookline)
+    assert before["webhookUrl"].startswith("http://127.0.0.1:8000/")
+
+    monkeypatch.setenv("PUBLIC_URL", "https://hooks.example.com")
+    address = f"https://hooks.example.com/api/whatsapp/webhooks/meta/{wired.account.id}"
+    assert listed(hookline)[0]["webhookUrl"] == address
+    assert address in hookline("configs", "list").out
+
+
+def test_a_number_that_has_an_account_gets_no_second_one(hookline: Hookline, wired: Wired) -> None:
+    first = json.loads(hookline(*META, "--json").out)["id"]
+    before = wired.store.whatsappconfigs.count_documents({})
+
+    outcome = hookline(*META, "--name", "Once more")
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert f"account {first} has this number already" in outcome.complaint
+    assert f"hookline configs rotate {first}" in outcome.complaint
+    assert wired.store.whatsappconfigs.count_documents({}) == before
+
+
+def test_help_says_whose_each_flag_is_and_what_it_means_to_each(bare: Hookline) -> None:
+    told = " ".join(bare("configs", "add", "--help").out.split())
+
+    assert "meta: Phone number ID" in told
+    assert "meta: App secret: signs webhooks" in told
+    assert "chatapi: What authenticates webhooks" in told
+    assert "chatapi, meta: The number itself" in told
 
 
 def test_a_vendor_may_be_called_by_its_slug(hookline: Hookline) -> None:

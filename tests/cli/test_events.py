@@ -86,6 +86,17 @@ def test_a_webhook_that_is_not_there_is_not_found(command: str, hookline: Hookli
     assert (outcome.code, outcome.complaint) == (1, "no webhook event evt_nobody")
 
 
+def test_one_that_cannot_be_replayed_does_not_keep_the_others(
+    hookline: Hookline, wired: Wired, ended: list[str]
+) -> None:
+    outcome = hookline("events", "replay", ended[0], "evt_nobody", ended[1])
+
+    assert outcome.code == 1
+    assert outcome.complaint == "no webhook event evt_nobody"
+    assert outcome.out == "2 webhooks will be applied again\n"
+    assert wired.store.auditentries.count_documents({"verb": "replay", "entityId": {"$in": ended[:2]}}) == 2
+
+
 def test_replayed_by_id_they_are_rung_for_and_take_no_second_effect(
     hookline: Hookline, wired: Wired, ended: list[str], redis_client: redis.Redis
 ) -> None:

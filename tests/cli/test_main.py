@@ -6,7 +6,7 @@ import pytest
 from cli import main as command
 from cli.main import COMMANDS
 from runtime.errors import HooklineError, Invalid
-from tests.cli.conftest import Hookline
+from tests.cli.conftest import Hookline, a_key
 
 CANARY = "canary-44ce"
 
@@ -94,6 +94,29 @@ def test_without_settings_each_missing_one_is_a_line(arguments: tuple[str, ...],
     lines = sorted(outcome.err.splitlines())
     assert [line.split(":")[1].strip() for line in lines] == NEEDED
     assert all(line.startswith("hookline: ") for line in lines)
+
+
+@pytest.mark.parametrize("arguments", [("configs", "list"), ("events", "list"), ("messages", "show", "msg_1")])
+def test_with_the_database_away_that_is_what_is_said(
+    arguments: tuple[str, ...], bare: Hookline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONGODB_URI", f"mongodb://canary:{CANARY}@127.0.0.1:9/?serverSelectionTimeoutMS=100")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9/0")
+    monkeypatch.setenv("ENCRYPTION_KEYS", a_key())
+
+    outcome = bare(*arguments)
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.complaint.startswith("MONGODB_URI: MongoDB does not answer")
+    assert CANARY not in outcome.err
+    assert "Topology" not in outcome.err
+
+
+def test_help_of_up_says_where_its_data_lives(bare: Hookline) -> None:
+    told = " ".join(bare("up", "--help").out.split())
+
+    assert "Where its data lives; ./.hookline" in told
+    assert "of a running" not in told
 
 
 @pytest.fixture

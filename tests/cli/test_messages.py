@@ -1,6 +1,7 @@
-"""`hookline messages`: what failed is listed without what it says, and tried again once."""
+"""`hookline messages`: any is followed from its id; what failed is listed without its words, and tried again once."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -52,3 +53,67 @@ def test_a_failed_message_is_tried_again_and_a_queued_one_is_not(hookline: Hookl
     assert again.code == 1
     assert failed in again.err
     assert "msg_nobody" in again.err
+
+
+def history(hookline: Hookline, named: str) -> dict[str, Any]:
+    outcome = hookline("messages", "show", named)
+    assert outcome.code == 0, outcome.err
+    found: dict[str, Any] = json.loads(outcome.out)
+    return found
+
+
+def test_the_history_of_an_inbound_message_is_found_by_either_id(hookline: Hookline, wired: Wired) -> None:
+    mine = meta.text("a secret", message_id="wamid.i")
+    neighbour = meta.text("another secret", message_id="wamid.ii", sender="15550100777")
+    first, again = wired.deliver(meta.envelope(mine, neighbour), meta.envelope(mine))
+    message_id = first.items[0].message_id or ""
+
+    found = history(hookline, message_id)
+
+    assert (found["message"]["providerMessageId"], found["message"]["direction"]) == ("wamid.i", "inbound")
+    told = [(row["id"], [(item["kind"], item["outcome"]) for item in row["items"]]) for row in found["webhooks"]]
+    assert told == [(first.id, [("message", "applied")]), (again.id, [("message", "duplicate")])]
+    assert history(hookline, "wamid.i") == found
+    assert "secret" not in json.dumps(found)
+
+
+def test_the_history_of_an_outbound_message_tells_attempts_statuses_and_acts(
+    hookline: Hookline, wired: Wired, failed: str
+) -> None:
+    wired.steering.retry(failed, by=None, reason="she called")
+    vendor = Vendor()
+    wired.configs.change(wired.account.id, {"api_base_url": vendor.url}, wired.clock)
+    wired.directory.refresh(older_than=0)
+    wired.delivering.deliver()
+    vendor.close()
+    vendor_id = wired.sends.get(failed).provider_message_id or ""
+    (status,) = wired.deliver(meta.envelope(meta.status(vendor_id, "delivered")))
+
+    found = history(hookline, failed)
+
+    assert [attempt["outcome"] for attempt in found["message"]["attempts"]] == ["failed", "accepted"]
+    assert found["message"]["attempts"][0]["error"]["code"] == "131026"
+    assert found["message"]["status"] == "delivered"
+    assert [(row["id"], row["status"]) for row in found["webhooks"]] == [(status.id, "processed")]
+    assert [(act["verb"], act["reason"]) for act in found["audit"]] == [("retry", "she called")]
+    assert history(hookline, vendor_id) == found
+
+
+def test_what_is_known_of_a_message_that_never_came_is_told_by_the_vendors_id(hookline: Hookline, wired: Wired) -> None:
+    (event,) = wired.deliver(meta.envelope(meta.status("wamid.early", "read")))
+
+    found = history(hookline, "wamid.early")
+
+    assert found["message"] is None
+    assert [row["id"] for row in found["webhooks"]] == [event.id]
+    assert [(one["kind"], one["eventId"]) for one in found["waiting"]] == [("status", event.id)]
+
+
+@pytest.mark.parametrize("named", ["msg_nobody", "wamid.", ".*", "wamid.(("])
+def test_of_a_message_nobody_spoke_of_there_is_no_history(named: str, hookline: Hookline, wired: Wired) -> None:
+    wired.deliver(meta.envelope(meta.text(message_id="wamid.i")))
+
+    outcome = hookline("messages", "show", named)
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert f"There is no message {named}" in outcome.complaint

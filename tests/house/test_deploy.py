@@ -2,6 +2,8 @@
 
 import json
 import re
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,50 @@ def test_the_image_holds_every_room() -> None:
     copied = set(re.findall(r"^COPY (\w+) \1$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
 
     assert copied == {"runtime", "models", "providers", "services", "ingest", "workers", "api", "cli", "sandbox"}
+
+
+def test_the_image_holds_whatever_a_setting_may_ask_for() -> None:
+    """An extra that a setting names must be in the image, or that setting stops a container."""
+    asked = set(re.findall(r"\(extra `(\w+)`", (ROOT / ".env.example").read_text()))
+    (installed,) = re.findall(r"'\.\[([\w,]+)\]'", (ROOT / "Dockerfile").read_text())
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+    assert asked == extras.keys() - {"embedded", "dev"}
+    assert set(installed.split(",")) == asked
+
+
+def labels_of(series: str) -> set[str] | None:
+    """The labels that a series is exposed with, None where nobody exposes it."""
+    for metric in vars(metrics).values():
+        if isinstance(metric, tuple) and metric[0] == series:
+            return set(metric[2])
+        if isinstance(metric, MetricWrapperBase) and re.fullmatch(
+            rf"{metric._name}(_total|_bucket|_sum|_count)?", series
+        ):
+            return {*metric._labelnames, *(["le"] if series.endswith("_bucket") else [])}
+    return None
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    """Every query of the rules and the dashboards, by what asks it."""
+    groups = yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text())["groups"]
+    yield from ((rule["alert"], rule["expr"]) for group in groups for rule in group["rules"])
+    for path in (ROOT / "deploy/grafana/dashboards").glob("*.json"):
+        for panel in json.loads(path.read_text())["panels"]:
+            yield from ((panel["title"], target["expr"]) for target in panel["targets"])
+
+
+def test_queries_select_and_group_by_labels_that_the_series_have() -> None:
+    """A label that nobody sets makes an alert that never fires."""
+    asked = list(queries())
+    assert len(asked) > 30
+    for title, expression in asked:
+        known = set.intersection(*(labels_of(name) or set() for name in _SERIES.findall(expression)))
+        for grouping in re.findall(r"\bby \(([^)]*)\)", expression):
+            assert {word.strip() for word in grouping.split(",")} <= known, title
+        for selected in re.finditer(r"(hookline_[a-z_]+)\{([^}]*)\}", expression):
+            named = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", selected[2]))
+            assert named <= (labels_of(selected[1]) or set()), title
 
 
 def test_rules_use_only_series_we_expose() -> None:

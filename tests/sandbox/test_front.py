@@ -197,8 +197,11 @@ def test_an_absent_process_is_503_and_nothing_leaks_into_the_log(closed_door: Fr
         assert answer.status_code == 503
         assert answer.headers["Content-Type"] == "application/json"
         assert int(answer.headers["Retry-After"]) > 0
-        assert set(answer.json()["error"]) == {"code", "message"}
-        assert answer.json()["error"]["code"] == "unavailable"
+        error = answer.json()["error"]
+        assert set(error) == {"code", "message", "requestId"}
+        assert error["code"] == "unavailable"
+        assert error["requestId"] == answer.headers["X-Request-Id"]
+        assert len(error["requestId"]) > 30
     assert "canary" not in log.read_text()
 
 

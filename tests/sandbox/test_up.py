@@ -23,7 +23,7 @@ from cryptography.fernet import Fernet
 
 from runtime.errors import SettingsError
 from runtime.settings import use_running
-from sandbox import layout
+from sandbox import layout, run
 from sandbox.announcing import Announcer, Greeting
 from sandbox.datadir import AlreadyRunningError, DataDir, Keys, KeysDamagedError, new_keys
 from sandbox.engines.pidfile import command_line
@@ -34,6 +34,7 @@ from tests.sandbox.leftovers import belonging
 from tests.support.waiting import until
 from workers.process import PATIENCE_S
 
+HERE = "http://127.0.0.1:8000"
 ROOT = Path(__file__).parents[2]
 
 #: A process that answers on whatever port it is told, says which settings it sees, and can be told to misbehave.
@@ -350,12 +351,18 @@ def test_the_greeting_waits_for_everybody_and_names_who_is_missing() -> None:
 
 
 def test_the_greeting_shows_a_command_that_works_as_it_stands() -> None:
-    greeting = Greeting(url="http://127.0.0.1:8000", token="tok", data="/d", demo=True).text()
-    assert 'curl -H "Authorization: Bearer tok" http://127.0.0.1:8000/api/whatsapp/chats' in greeting
+    told = Greeting(url=HERE, public_url="https://hooks.example", token="tok", data="/d", demo=True).text()
+    assert f'curl -H "Authorization: Bearer tok" {HERE}/api/whatsapp/chats' in told
+    assert "https://hooks.example/api/whatsapp/webhooks/<" in told
+
+
+def test_commands_beside_it_are_told_whom_it_calls() -> None:
+    told = {"META_API_URL": "http://127.0.0.1:9", "MEDIA_URL": "s3://files"}
+    assert run.shared({**told, "LOG_LEVEL": "DEBUG", "HOOKLINE_AUTH_TOKEN": "canary"}) == told
 
 
 def test_the_greeting_says_how_to_answer_only_where_somebody_listens() -> None:
-    told = {"url": "http://127.0.0.1:8000", "token": "tok", "data": "/d"}
+    told = {"url": HERE, "public_url": HERE, "token": "tok", "data": "/d"}
     assert "/api/whatsapp/chats/$CHAT/messages" in Greeting(demo=True, **told).text()
     assert "$CHAT" not in Greeting(demo=False, **told).text()
 
