@@ -25,6 +25,7 @@ from runtime.jobs import RECEIVE
 from runtime.logs import configure_logs
 from runtime.metrics import CONTENT_TYPE, render
 from runtime.settings import Settings, load_settings
+from runtime.unread import ClosesUnread
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -56,7 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app = Flask("hookline.ingest", static_folder=None)
     app.wsgi_app = StreetDoor(  # type: ignore[method-assign]
-        app.wsgi_app, receiver, max_body=settings.max_body_bytes, public_url=settings.public_url
+        ClosesUnread(app.wsgi_app), receiver, max_body=settings.max_body_bytes, public_url=settings.public_url
     )
     _add_health(app, store)
     return app

@@ -26,8 +26,10 @@ from runtime.errors import (
 )
 from runtime.logs import logger
 from runtime.metrics import WEBHOOK_SECONDS, WEBHOOKS
+from runtime.unread import CLOSE, throw_away
 
 Environ = dict[str, Any]
+Field = tuple[str, str]
 StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, Any], Iterable[bytes]]
 
@@ -70,12 +72,15 @@ class StreetDoor:
         try:
             answer = self._answer(environ, path)
         except HooklineError as error:
-            return _refuse(error, start_response)
+            return _refuse(error, start_response, _parting(environ))
         except Exception as error:  # noqa: BLE001  the door alone answers for what nobody foresaw, and says nothing of it
             _log.error("webhook_crashed", error=type(error).__name__, exc_info=True)
-            return _refuse(HooklineError("internal error"), start_response)
+            return _refuse(HooklineError("internal error"), start_response, _parting(environ))
         WEBHOOK_SECONDS.observe(time.perf_counter() - began)
-        return _send(answer, start_response, [("Allow", METHODS)] if answer.status == 405 else [])
+        if environ["REQUEST_METHOD"] == "POST":
+            return _send(answer, start_response)
+        allowed = [("Allow", METHODS)] if answer.status == 405 else []
+        return _send(answer, start_response, [*allowed, *_parting(environ)])
 
     def _answer(self, environ: Environ, path: str) -> Acknowledgement:
         method = environ["REQUEST_METHOD"]
@@ -160,17 +165,23 @@ def _variable(name: str) -> str:
     return _UNPREFIXED.get(name) or f"HTTP_{name.replace('-', '_').upper()}"
 
 
-def _refuse(error: HooklineError, start_response: StartResponse) -> list[bytes]:
+def _parting(environ: Environ) -> list[Field]:
+    """Throw away what is left of a refused request's body; of one without end the connection is closed."""
+    body = environ.get("wsgi.input")
+    return [] if body is None or throw_away(body) else [CLOSE]
+
+
+def _refuse(error: HooklineError, start_response: StartResponse, parting: Iterable[Field]) -> list[bytes]:
     status, code = next(((s, c) for kind, s, c in ANSWERS if isinstance(error, kind)), (500, "internal"))
     request_id = uuid4().hex
     _log.info("webhook_refused", status=status, code=code, request_id=request_id, reason=str(error))
     message = "internal error" if status == 500 else str(error) or code.replace("_", " ")
     body = json.dumps({"error": {"code": code, "message": message, "requestId": request_id}}).encode()
-    extra = [("Retry-After", RETRY_AFTER)] if status == 503 else []
+    extra = [*parting, *([("Retry-After", RETRY_AFTER)] if status == 503 else [])]
     return _send(Acknowledgement(status, body, "application/json"), start_response, extra)
 
 
-def _send(answer: Acknowledgement, start_response: StartResponse, extra: Iterable[tuple[str, str]] = ()) -> list[bytes]:
+def _send(answer: Acknowledgement, start_response: StartResponse, extra: Iterable[Field] = ()) -> list[bytes]:
     fields = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body))), *extra]
     start_response(_status_line(answer.status), fields)
     return [answer.body]

@@ -243,6 +243,28 @@ def test_slow_senders_never_occupy_the_receivers_threads(closed_door: Front, tmp
         assert stored.count_documents({"rawBody": words}) == 1
 
 
+def too_large(size: int) -> list[Any]:
+    """A body in one piece and in chunks: its length is announced, or not."""
+    return [b"x" * size, iter([b"x" * 50_000] * (size // 50_000))]
+
+
+@pytest.mark.timeout(60)
+def test_who_sends_too_much_is_told_so_and_the_next_request_is_answered(closed_door: Front, tmp_path: Path) -> None:
+    """An answer before the body's end would look like a failure of the receiver, or spoil the connection to it."""
+    with whole.running(tmp_path / "system") as system:
+        receiver = int(system.start_receiver().rpartition(":")[2])
+        front = replace(closed_door, ingest_port=receiver)
+        with running(front), requests.Session() as session:
+            url = f"http://127.0.0.1:{front.port}{WEBHOOKS}/meta"
+            for size in (4_500_000, 5_000_000, 8_000_000, 20_000_000) * 5:
+                for body in too_large(size):
+                    answer = session.post(url, data=body, headers={"Content-Type": "application/json"}, timeout=20)
+                    assert answer.status_code == 413, (size, answer.text)
+                    assert answer.json()["error"]["code"] == "too_large"
+                    assert session.put(url, data=b"x" * 5_000, timeout=20).status_code == 405
+                    assert session.get(url, timeout=20).status_code == 400
+
+
 def slow_sender(port: int, body: bytes) -> socket.socket:
     """Announce a whole webhook and send its first byte."""
     lines = [f"{name}: {value}" for name, value in meta.headers(body).items()]
