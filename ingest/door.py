@@ -26,7 +26,6 @@ from runtime.errors import (
 )
 from runtime.logs import logger
 from runtime.metrics import WEBHOOK_SECONDS, WEBHOOKS
-from runtime.unread import CLOSE, throw_away
 
 Environ = dict[str, Any]
 Field = tuple[str, str]
@@ -50,6 +49,14 @@ ANSWERS: Final[tuple[tuple[type[HooklineError], int, str], ...]] = (
 METHODS: Final = "GET, POST"
 #: Longest length that a request may announce in digits; beyond it nobody means a number.
 MAX_LENGTH_DIGITS: Final = 18
+
+#: Says that no other request may follow on this connection.
+CLOSE: Final = ("Connection", "close")
+#: Bytes of an unwanted body that are thrown away, at most (the front door lets no more through), and at a time.
+THROWN_AWAY: Final = 16 * 1024 * 1024
+PIECE: Final = 64 * 1024
+#: What every proxy adds.
+_PROXIED: Final = "HTTP_X_FORWARDED_FOR"
 
 _log = logger(__name__)
 
@@ -75,7 +82,7 @@ class StreetDoor:
             return _refuse(error, start_response, _parting(environ))
         except Exception as error:  # noqa: BLE001  the door alone answers for what nobody foresaw, and says nothing of it
             _log.error("webhook_crashed", error=type(error).__name__, exc_info=True)
-            return _refuse(HooklineError("internal error"), start_response, _parting(environ))
+            return _refuse(HooklineError("internal error"), start_response, [CLOSE])
         WEBHOOK_SECONDS.observe(time.perf_counter() - began)
         if environ["REQUEST_METHOD"] == "POST":
             return _send(answer, start_response)
@@ -166,9 +173,15 @@ def _variable(name: str) -> str:
 
 
 def _parting(environ: Environ) -> list[Field]:
-    """Throw away what is left of a refused request's body; of one without end the connection is closed."""
-    body = environ.get("wsgi.input")
-    return [] if body is None or throw_away(body) else [CLOSE]
+    """Say that the connection is to be closed, unless what is left of the body can be thrown away.
+
+    A proxy that is still sending would take an answer for a failure of ours, and what is left would stand before the
+    next request, which may be somebody else's. Who sends by himself may wait for our word, and is not waited for.
+    """
+    if _PROXIED not in environ:
+        return [CLOSE]
+    body = environ["wsgi.input"]
+    return [] if any(not body.read(PIECE) for _ in range(THROWN_AWAY // PIECE + 1)) else [CLOSE]
 
 
 def _refuse(error: HooklineError, start_response: StartResponse, parting: Iterable[Field]) -> list[bytes]:

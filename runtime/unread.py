@@ -1,9 +1,8 @@
-"""What becomes of a body that nobody wanted to read to its end.
+"""A WSGI wrapper that lets no connection be used again whose last body was not read to its end.
 
-An answer may be due before a body is read: it is too large, its sender is unknown, nobody wants it. A proxy that is
-still sending takes such an answer for a failure of ours, and what is left of the body would stand before the next
-request on that connection, which may be somebody else's. So what is left is thrown away first, up to a bound, for a
-body may be endless; beyond that the connection is closed. Deliberately nothing is kept of it.
+An answer may be due before a body is read: it is too large, its sender is unknown, nobody wants it. What is left of it
+would stand before the next request on that connection, and a proxy sends other people's requests over it. Deliberately
+no reading of what nobody asked for: closing costs less, and a body may be endless.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -11,25 +10,11 @@ from typing import Any, Final
 
 Environ = dict[str, Any]
 WsgiApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
-#: Says that no other request may follow on this connection.
-CLOSE: Final = ("Connection", "close")
-#: Bytes of an unwanted body that are read and thrown away, at most, and how many at a time: the front door lets no more
-#: through to the receiver.
-THROWN_AWAY: Final = 16 * 1024 * 1024
-_AT_ONCE: Final = 64 * 1024
-
-
-def throw_away(stream: Any) -> bool:
-    """Read what is left of a body, and say whether that was all of it."""
-    try:
-        return any(not stream.read(_AT_ONCE) for _ in range(THROWN_AWAY // _AT_ONCE + 1))
-    except OSError:
-        # Whoever sent it has gone.
-        return False
+_CLOSE: Final = ("Connection", "close")
 
 
 class ClosesUnread:
-    """Throws away what is left of a request's body before it answers, or else closes the connection."""
+    """Answers with `Connection: close` where something of the request's body is left."""
 
     def __init__(self, inner: WsgiApp) -> None:
         self._inner = inner
@@ -39,8 +24,7 @@ class ClosesUnread:
         body = environ["wsgi.input"] = _Watched(environ["wsgi.input"])
 
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            is_clean = body.is_read(environ) or throw_away(body)
-            return start_response(status, headers if is_clean else [*headers, CLOSE], *more)
+            return start_response(status, headers if body.is_read(environ) else [*headers, _CLOSE], *more)
 
         return self._inner(environ, start)
 

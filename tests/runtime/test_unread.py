@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from runtime import unread
-from runtime.unread import ClosesUnread, throw_away
+from runtime.unread import ClosesUnread
 
 
 def answered(body: bytes, read: list[int], **environ: str) -> dict[str, str]:
@@ -40,23 +39,5 @@ def test_a_body_read_to_its_end_leaves_the_connection(read: list[int], environ: 
 
 
 @pytest.mark.parametrize(("read", "environ"), [([], LENGTH), ([5], LENGTH), ([], CHUNKED), ([6], CHUNKED)])
-def test_what_is_left_of_a_body_is_thrown_away(read: list[int], environ: dict[str, str]) -> None:
-    assert answered(b"abcdef", read, **environ) == {}
-
-
-@pytest.mark.parametrize(("read", "environ"), [([], {"CONTENT_LENGTH": "1000"}), ([6], CHUNKED)])
-def test_a_body_without_end_closes_the_connection(
-    read: list[int], environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(unread, "THROWN_AWAY", 100)
-    monkeypatch.setattr(unread, "_AT_ONCE", 10)
-
-    assert answered(b"x" * 1000, read, **environ) == {"Connection": "close"}
-
-
-def test_a_sender_who_has_gone_is_no_error() -> None:
-    class Gone(io.BytesIO):
-        def read(self, size: int | None = -1, /) -> bytes:
-            raise OSError("the connection is gone")
-
-    assert not throw_away(Gone())
+def test_a_body_of_which_something_is_left_closes_it(read: list[int], environ: dict[str, str]) -> None:
+    assert answered(b"abcdef", read, **environ) == {"Connection": "close"}

@@ -290,6 +290,7 @@ def test_only_webhooks_are_gathered_and_only_so_far_as_the_receiver_takes_them(c
     largest = {one.name: one.default for one in fields(Settings)}["max_body_bytes"]
     assert isinstance(largest, int)
     assert int(buffered[0][0]) > largest
+    assert '"max_size": 16000000' in configuration
 
 
 def test_slow_headers_have_a_deadline(closed_door: Front) -> None:
